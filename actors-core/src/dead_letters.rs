@@ -1,0 +1,51 @@
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+
+use crate::ActorId;
+
+/// A message that nobody handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// To whom it was sent.
+    pub to: ActorId,
+    /// The type of the message.
+    pub message: &'static str,
+    /// Why nobody handled it.
+    pub cause: DeadLetterCause,
+}
+
+/// Why a message was not handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeadLetterCause {
+    /// It was in the mailbox when the actor died for good.
+    Died,
+    /// The actor died while handling it.
+    Crashed,
+    /// It was of a rolled-back run of its group.
+    Fenced,
+    /// It could not be delivered on another node.
+    Undeliverable,
+}
+
+/// Subscribers of a system's dead letters. A subscriber that falls 4096 letters behind loses the
+/// newest, never slows a sender.
+#[derive(Default)]
+pub(crate) struct DeadLetters(Mutex<Vec<Sender<DeadLetter>>>);
+
+const BACKLOG: usize = 4096;
+
+impl DeadLetters {
+    pub(crate) fn subscribe(&self) -> Receiver<DeadLetter> {
+        let (tx, rx) = bounded(BACKLOG);
+        self.0.lock().push(tx);
+        rx
+    }
+
+    pub(crate) fn publish(&self, letter: DeadLetter) {
+        tracing::debug!(to = %letter.to, message = letter.message, cause = ?letter.cause, "dead letter");
+        self.0.lock().retain(|tx| {
+            !matches!(tx.try_send(letter.clone()), Err(TrySendError::Disconnected(_)))
+        });
+    }
+}

@@ -1,0 +1,218 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why an actor (or a task, or a node) is no more. Plain data: it crosses nodes as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ExitReason {
+    /// It had finished.
+    Normal,
+    /// It was asked to stop as a part of an orderly shutdown.
+    Shutdown,
+    /// As [`Shutdown`](Self::Shutdown), with a word on why.
+    ShutdownWith(String),
+    /// It was killed: no handler ran to its end.
+    Killed,
+    /// A handler or hook panicked.
+    Panic {
+        /// The panic message.
+        message: String,
+        /// The type of the message that was being handled, or the name of the hook.
+        during: String,
+    },
+    /// It ended itself with an error.
+    Error(String),
+    /// There was no such actor when it was asked for.
+    NoProc,
+    /// The connection to its node was lost; nothing is known about the actor itself.
+    NoConnection,
+    /// Its node was declared dead.
+    NodeFailure {
+        /// The name of the node.
+        node: String,
+    },
+    /// It did not end in the time given.
+    TimedOut,
+}
+
+impl ExitReason {
+    /// True for everything but an orderly end: a transient child is restarted after these only.
+    ///
+    /// | reason | abnormal |
+    /// |---|---|
+    /// | `Normal`, `Shutdown`, `ShutdownWith` | no |
+    /// | all others | yes |
+    pub const fn is_abnormal(&self) -> bool {
+        !matches!(self, Self::Normal | Self::Shutdown | Self::ShutdownWith(_))
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal => f.write_str("normal"),
+            Self::Shutdown => f.write_str("shutdown"),
+            Self::ShutdownWith(why) => write!(f, "shutdown: {why}"),
+            Self::Killed => f.write_str("killed"),
+            Self::Panic { message, during } => write!(f, "panic in {during}: {message}"),
+            Self::Error(error) => write!(f, "error: {error}"),
+            Self::NoProc => f.write_str("no such actor"),
+            Self::NoConnection => f.write_str("connection lost"),
+            Self::NodeFailure { node } => write!(f, "node {node} failed"),
+            Self::TimedOut => f.write_str("timed out"),
+        }
+    }
+}
+
+/// A message that was not accepted. Nothing has happened; the message comes back.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError<M> {
+    /// The actor is no more. A retry cannot succeed.
+    #[error("the actor is dead")]
+    Closed(M),
+    /// The actor is on another node and this type of message was not exported
+    /// ([`System::export`](crate::System::export)). A retry succeeds once it is.
+    #[error("{} is not exported to other nodes", std::any::type_name::<M>())]
+    NotExported(M),
+    /// The message does not encode: what it holds cannot cross nodes.
+    #[error("{} does not encode: {reason}", std::any::type_name::<M>())]
+    Encode {
+        /// The message.
+        message: M,
+        /// What the codec said.
+        reason: String,
+    },
+    /// No connection to the actor's node now. A retry may succeed.
+    #[error("no connection to the actor's node")]
+    NoConnection(M),
+}
+
+impl<M> SendError<M> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> M {
+        match self {
+            Self::Closed(m) | Self::NotExported(m) | Self::NoConnection(m) => m,
+            Self::Encode { message, .. } => message,
+        }
+    }
+}
+
+impl<M> fmt::Debug for SendError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SendError({self})")
+    }
+}
+
+impl<M> From<SendError<M>> for CallError {
+    fn from(error: SendError<M>) -> Self {
+        match error {
+            SendError::Closed(_) => Self::Closed,
+            SendError::NotExported(_) => Self::NotExported(std::any::type_name::<M>().into()),
+            SendError::Encode { reason, .. } => Self::Codec(reason),
+            SendError::NoConnection(_) => Self::NoConnection,
+        }
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The actor was dead before the message was accepted. Nothing happened.
+    #[error("the actor is dead")]
+    Closed,
+    /// The message type is not exported to other nodes. Nothing happened.
+    #[error("{0} is not exported to other nodes")]
+    NotExported(String),
+    /// No answer in time. The message may still be handled: retry only what is idempotent.
+    #[error("no answer in time")]
+    Timeout,
+    /// The actor died with the question in hand or in its mailbox. It may have been handled in part.
+    #[error("the actor died: {0}")]
+    Died(ExitReason),
+    /// The handler dropped its [`ReplyTo`](crate::ReplyTo) unanswered.
+    #[error("the question was dropped unanswered")]
+    NoReply,
+    /// The message belongs to a rolled-back run of its group. Nothing happened.
+    #[error("the message is of a rolled-back run")]
+    Fenced,
+    /// The connection to the actor's node was lost. It may have been handled.
+    #[error("no connection to the actor's node")]
+    NoConnection,
+    /// The question or the answer did not encode or decode.
+    #[error("message does not encode or decode: {0}")]
+    Codec(String),
+    /// A blocking call on a thread that drives actors: it would deadlock. Nothing happened.
+    #[error("a blocking call on a thread that drives actors")]
+    WouldBlock,
+    /// The function needs the actor in this process, and it is on another node. Nothing happened.
+    #[error("the actor is on another node")]
+    NotLocal,
+}
+
+/// Why an actor did not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Its constructor, restart source or `init` failed.
+    #[error("{0}")]
+    Failed(String),
+    /// Its constructor, restart source or `init` panicked, or it was killed before it was up.
+    #[error("{0}")]
+    Exited(ExitReason),
+    /// An incarnation is running: there are never two at once.
+    #[error("already running")]
+    AlreadyRunning,
+    /// There is nothing to start it from: no constructor and no last state.
+    #[error("no state to start from")]
+    NoState,
+    /// No connection to the node that should start it.
+    #[error("no connection to node {node}")]
+    NoConnection {
+        /// The name of the node.
+        node: String,
+    },
+    /// No node can host it.
+    #[error("no node is left to host it")]
+    NoNode,
+    /// The node does not know this type of actor.
+    #[error("actor type {0:?} is not exported on the node")]
+    NotExported(String),
+    /// The address belongs to an actor of another type, or to one that is gone for good.
+    #[error("the address cannot be used: {0}")]
+    Address(String),
+}
+
+impl StartError {
+    /// A failure with this message.
+    pub fn failed(error: impl fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Errors of the registry of names. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The name belongs to a live actor.
+    #[error("name {0:?} is taken")]
+    Taken(String),
+    /// Nobody has the name.
+    #[error("name {0:?} is unknown")]
+    Unknown(String),
+    /// The actor with this name is of another type.
+    #[error("name {name:?} belongs to a {found}, not a {wanted}")]
+    WrongType {
+        /// The name.
+        name: String,
+        /// The type asked for.
+        wanted: &'static str,
+        /// The type it has.
+        found: &'static str,
+    },
+    /// The actor is dead.
+    #[error("the actor is dead")]
+    Dead,
+}

@@ -1,0 +1,99 @@
+//! Everything an actor system reaches of the world, behind traits.
+//!
+//! A [`Host`] bundles a task executor, a [`Clock`], [`Random`]ness, a [`Net`] and a [`Disk`]. The
+//! real one is [`Host::real`]; [`sim`](crate::sim) has those of a simulation. No other part of these
+//! crates names a runtime, reads a clock, draws a random number, opens a socket or a file.
+
+#[cfg(feature = "async-std")]
+mod async_std_host;
+mod disk;
+mod net;
+mod time;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use disk::{Disk, DiskFile, DiskLock, RealDisk};
+pub use net::{Listener, Net, ReadHalf, Stream, WriteHalf};
+pub use time::Time;
+
+use crate::BoxFuture;
+
+/// One world to run in. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    /// Runs tasks.
+    pub executor: Arc<dyn Executor>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Draws random numbers.
+    pub random: Arc<dyn Random>,
+    /// Connects.
+    pub net: Arc<dyn Net>,
+    /// Keeps files.
+    pub disk: Arc<dyn Disk>,
+}
+
+/// Runs tasks.
+pub trait Executor: Send + Sync {
+    /// Runs a task to its end, beside the caller.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+    /// Runs something that blocks, where it holds up no actor.
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
+    /// True on a thread that runs tasks: blocking there could deadlock.
+    fn drives_this_thread(&self) -> bool;
+}
+
+/// Tells the time: monotonic, since some start.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Time;
+    /// Done after `duration`.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Draws random numbers.
+pub trait Random: Send + Sync {
+    /// 64 random bits.
+    fn next(&self) -> u64;
+}
+
+impl Host {
+    /// This machine: threads of the default runtime, its clock, TCP, its file systems.
+    #[cfg(feature = "async-std")]
+    pub fn real() -> Self {
+        async_std_host::host()
+    }
+
+    /// This machine; without a runtime feature there is none.
+    ///
+    /// # Panics
+    /// Always: enable the `async-std` feature, or give
+    /// [`SystemBuilder::host`](crate::SystemBuilder::host) a host.
+    #[cfg(not(feature = "async-std"))]
+    pub fn real() -> Self {
+        panic!("no runtime: enable the feature `async-std` of actors-core or name a host")
+    }
+
+    /// Runs something that blocks, where it holds up no actor, and waits for its result.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let (reply, waiting) = crate::reply::one_shot();
+        self.executor.spawn_blocking(Box::new(move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            reply.answer(result);
+        }));
+        match waiting.answer().await {
+            Ok(Ok(value)) => value,
+            Ok(Err(payload)) => std::panic::resume_unwind(payload),
+            Err(_) => unreachable!("the work answers, or the process is ending"),
+        }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Host")
+    }
+}

@@ -1,0 +1,84 @@
+//! Actors with typed messages and addresses that survive restarts.
+//!
+//! An *actor* is a struct that owns its state; a *message* is a type with a reply; an actor
+//! handles one message after the other. A [`Link`] is the address of an actor: cheap to clone, the
+//! same over every restart, and the same type whether the actor lives in this process or on another
+//! node.
+//!
+//! ```
+//! use actors_core::{Actor, Context, Handler, Message, System};
+//!
+//! struct Counter(u64);
+//! impl Actor for Counter {}
+//!
+//! struct Add(u64);
+//! impl Message for Add {
+//!     type Reply = u64;
+//! }
+//!
+//! impl Handler<Add> for Counter {
+//!     async fn handle(&mut self, Add(n): Add, _cx: &mut Context<Self>) -> u64 {
+//!         self.0 += n;
+//!         self.0
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::new();
+//! let counter = system.spawn(Counter(0));
+//! counter.send(Add(1))?;
+//! let total = system.block_on(async { counter.call(Add(2)).await })?;
+//! assert_eq!(total, 3);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is promised about ordering, loss, restart and cancellation is on one page:
+//! `docs/semantics/core.md` in the repository.
+//!
+//! # Layers
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | crate root | [`System`], [`Actor`], [`Handler`], [`Link`], [`Context`], errors |
+//! | [`supervision`] | [`Seat`](supervision::Seat): an address whose incarnations a supervisor starts |
+//! | [`remote`] | what a transport needs: exports, proxies, routes |
+//! | [`host`] | clock, randomness, tasks, network and disk behind traits; the real ones |
+//! | [`sim`] | the same traits under one seed, in virtual time |
+
+mod actor;
+mod cell;
+mod context;
+mod dead_letters;
+mod error;
+mod function;
+mod group;
+pub mod host;
+mod identity;
+mod link;
+mod monitor;
+mod registry;
+pub mod remote;
+mod reply;
+mod run;
+pub mod sim;
+pub mod supervision;
+mod system;
+mod timer;
+
+pub use actor::{Actor, Handler, Message};
+pub use cell::{ActorInfo, Status};
+pub use context::Context;
+pub use dead_letters::{DeadLetter, DeadLetterCause};
+pub use error::{CallError, ExitReason, NameError, SendError, StartError};
+pub use function::FnActor;
+pub use group::{GroupEpoch, GroupId};
+pub use identity::{ActorId, SystemId};
+pub use link::{AnyLink, Call, Link, Recipient, WeakLink};
+pub use monitor::{Down, MonitorRef};
+pub use reply::ReplyTo;
+pub use system::{System, SystemBuilder};
+pub use timer::Timer;
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,442 @@
+use std::{
+    any::type_name,
+    fmt,
+    future::IntoFuture,
+    hash::{Hash, Hasher},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use crate::{
+    Actor, ActorId, ActorInfo, BoxFuture, CallError, Down, ExitReason, GroupEpoch, Handler,
+    Message, ReplyTo, SendError,
+    cell::{ActorCell, AnyCell},
+    host::Clock,
+    monitor::Watcher,
+    remote::Location,
+    reply::{Waiting, one_shot},
+    run::Exec,
+    system::drives_this_thread,
+};
+
+/// How long a [`call`](Link::call) waits unless told otherwise, as `gen_server:call/2` does.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The address of an actor: here or on another node, the same over all its restarts.
+///
+/// Links are equal when they name the same actor. An unsupervised, unnamed actor whose last link is
+/// dropped stops after the messages it has. A link that an actor holds to itself keeps it alive: use
+/// a [`WeakLink`].
+pub struct Link<A: Actor>(Arc<ActorCell<A>>);
+
+impl<A: Actor> Link<A> {
+    pub(crate) fn new(cell: Arc<ActorCell<A>>) -> Self {
+        cell.add_link();
+        Self(cell)
+    }
+
+    pub(crate) const fn cell(&self) -> &Arc<ActorCell<A>> {
+        &self.0
+    }
+
+    /// The identity of the actor.
+    pub fn id(&self) -> ActorId {
+        self.0.id()
+    }
+
+    /// Sends a message and does not wait. Messages of one sender arrive in order, at most once.
+    ///
+    /// # Errors
+    /// The message comes back when the actor is dead, or on another node that cannot take it.
+    pub fn send<M: Message>(&self, message: M) -> Result<(), SendError<M>>
+    where
+        A: Handler<M>,
+    {
+        self.0.push(message, None)
+    }
+
+    /// Sends a message that is handled before all ordinary ones (after the one in hand). Supervision
+    /// and clocks of the system use it; ordinary messages should not, as it breaks their order.
+    /// A remote actor gets it in the ordinary order.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_urgent<M: Message>(&self, message: M) -> Result<(), SendError<M>>
+    where
+        A: Handler<M>,
+    {
+        self.0.push_urgent(message)
+    }
+
+    /// Asks and waits for the answer: 5 s, or as [`Call::within`] says.
+    ///
+    /// The question is sent at once; dropping the [`Call`] abandons the answer, not the question. An
+    /// answer that comes late is dropped, it never reaches another call.
+    ///
+    /// ```
+    /// # use actors_core::{Actor, Context, Handler, Message, System};
+    /// # use std::time::Duration;
+    /// # struct Echo; impl Actor for Echo {}
+    /// # struct Say(u8); impl Message for Say { type Reply = u8; }
+    /// # impl Handler<Say> for Echo { async fn handle(&mut self, m: Say, _: &mut Context<Self>) -> u8 { m.0 } }
+    /// # let system = System::new();
+    /// # let echo = system.spawn(Echo);
+    /// # system.block_on(async {
+    /// assert_eq!(echo.call(Say(7)).within(Duration::from_secs(1)).await, Ok(7));
+    /// # });
+    /// ```
+    pub fn call<M: Message>(&self, message: M) -> Call<M::Reply>
+    where
+        A: Handler<M>,
+    {
+        let (reply, waiting) = one_shot();
+        let sent = self.0.push(message, Some(reply));
+        Call {
+            waiting: sent.map(|()| waiting).map_err(CallError::from),
+            clock: self.0.system().host().clock.clone(),
+            timeout: Some(DEFAULT_TIMEOUT),
+        }
+    }
+
+    /// [`call`](Self::call) for plain threads.
+    ///
+    /// # Errors
+    /// As `call`, and [`CallError::WouldBlock`] on a thread that drives actors.
+    pub fn call_blocking<M: Message>(
+        &self,
+        message: M,
+        timeout: Duration,
+    ) -> Result<M::Reply, CallError>
+    where
+        A: Handler<M>,
+    {
+        if drives_this_thread(self.0.system()) {
+            return Err(CallError::WouldBlock);
+        }
+        let call = self.call(message).within(timeout);
+        futures_lite::future::block_on(call.into_future())
+    }
+
+    /// Sends a question whose answer goes to `reply`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `reply` is then dropped unanswered.
+    pub fn ask<M: Message>(&self, message: M, reply: ReplyTo<M::Reply>) -> Result<(), SendError<M>>
+    where
+        A: Handler<M>,
+    {
+        self.0.push(message, Some(reply))
+    }
+
+    /// Runs a function in the actor with its state, between two messages.
+    ///
+    /// # Errors
+    /// [`CallError::NotLocal`] on a remote link; else as [`call`](Self::call).
+    pub fn exec<R, F>(&self, function: F) -> Call<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut A) -> R + Send + 'static,
+    {
+        let (reply, waiting) = one_shot();
+        let sent = self.0.push_local(Box::new(Exec::new(function, reply)));
+        Call {
+            waiting: sent.map(|()| waiting),
+            clock: self.0.system().host().clock.clone(),
+            timeout: Some(DEFAULT_TIMEOUT),
+        }
+    }
+
+    /// The link without its type.
+    pub fn erase(&self) -> AnyLink {
+        AnyLink::new(self.0.clone())
+    }
+
+    /// The link by what the actor takes.
+    pub fn recipient<M: Message>(&self) -> Recipient<M>
+    where
+        A: Handler<M>,
+    {
+        self.0.add_link();
+        Recipient(self.0.clone())
+    }
+
+    /// A link that does not keep the actor alive.
+    pub fn downgrade(&self) -> WeakLink<A> {
+        WeakLink(Arc::downgrade(&self.0))
+    }
+
+    /// As [`AnyLink::stop`].
+    pub fn stop(&self, reason: ExitReason) {
+        self.0.stop(reason);
+    }
+
+    /// As [`AnyLink::kill`].
+    pub fn kill(&self) {
+        self.0.end_now(ExitReason::Killed);
+    }
+
+    /// As [`AnyLink::info`].
+    pub fn info(&self) -> ActorInfo {
+        self.0.info()
+    }
+
+    /// As [`AnyLink::down`].
+    pub fn down(&self) -> BoxFuture<'static, Down> {
+        self.erase().down()
+    }
+}
+
+impl<A: Actor> Clone for Link<A> {
+    fn clone(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+}
+
+impl<A: Actor> Drop for Link<A> {
+    fn drop(&mut self) {
+        self.0.drop_link();
+    }
+}
+
+impl<A: Actor> PartialEq for Link<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl<A: Actor> Eq for Link<A> {}
+
+impl<A: Actor> Hash for Link<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl<A: Actor> fmt::Debug for Link<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Link<{}>({})", type_name::<A>(), self.id())
+    }
+}
+
+/// A link that does not keep its actor alive.
+pub struct WeakLink<A: Actor>(Weak<ActorCell<A>>);
+
+impl<A: Actor> WeakLink<A> {
+    /// The link, unless the actor is gone.
+    pub fn upgrade(&self) -> Option<Link<A>> {
+        self.0.upgrade().map(Link::new)
+    }
+}
+
+impl<A: Actor> Clone for WeakLink<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: Actor> fmt::Debug for WeakLink<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WeakLink<{}>", type_name::<A>())
+    }
+}
+
+/// The address of any actor that takes `M`.
+pub struct Recipient<M: Message>(Arc<dyn Receives<M>>);
+
+impl<M: Message> Recipient<M> {
+    /// As [`Link::send`].
+    ///
+    /// # Errors
+    /// As [`Link::send`].
+    pub fn send(&self, message: M) -> Result<(), SendError<M>> {
+        self.0.receive(message, None)
+    }
+
+    /// The identity of the actor.
+    pub fn id(&self) -> ActorId {
+        self.0.id()
+    }
+}
+
+impl<M: Message> Clone for Recipient<M> {
+    fn clone(&self) -> Self {
+        self.0.add_link();
+        Self(self.0.clone())
+    }
+}
+
+impl<M: Message> Drop for Recipient<M> {
+    fn drop(&mut self) {
+        self.0.drop_link();
+    }
+}
+
+impl<M: Message> fmt::Debug for Recipient<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recipient<{}>({})", type_name::<M>(), self.id())
+    }
+}
+
+trait Receives<M: Message>: AnyCell {
+    fn receive(&self, message: M, reply: Option<ReplyTo<M::Reply>>) -> Result<(), SendError<M>>;
+}
+
+impl<M: Message, A: Handler<M>> Receives<M> for ActorCell<A> {
+    fn receive(&self, message: M, reply: Option<ReplyTo<M::Reply>>) -> Result<(), SendError<M>> {
+        self.push(message, reply)
+    }
+}
+
+/// The address of an actor of any type: for those that stop, watch and supervise.
+pub struct AnyLink(Arc<dyn AnyCell>);
+
+impl AnyLink {
+    pub(crate) fn new(cell: Arc<dyn AnyCell>) -> Self {
+        cell.add_link();
+        Self(cell)
+    }
+
+    pub(crate) const fn cell(&self) -> &Arc<dyn AnyCell> {
+        &self.0
+    }
+
+    /// The identity of the actor.
+    pub fn id(&self) -> ActorId {
+        self.0.id()
+    }
+
+    /// The typed link, if it is an `A`.
+    pub fn downcast<A: Actor>(&self) -> Option<Link<A>> {
+        self.0.clone().into_any().downcast::<ActorCell<A>>().ok().map(Link::new)
+    }
+
+    /// Asks the actor to stop after the messages it has: the reason goes to `term` and to monitors.
+    /// A dead actor is no error.
+    pub fn stop(&self, reason: ExitReason) {
+        self.0.stop(reason);
+    }
+
+    /// Ends the actor before its next message, dropping a handler that waits; `term` runs.
+    pub fn kill(&self) {
+        self.0.end_now(ExitReason::Killed);
+    }
+
+    /// As [`kill`](Self::kill), as a part of an orderly shutdown.
+    pub fn shutdown(&self, reason: ExitReason) {
+        self.0.end_now(reason);
+    }
+
+    /// What is known of it now.
+    pub fn info(&self) -> ActorInfo {
+        self.0.info()
+    }
+
+    /// Where it is, as known here.
+    pub fn location(&self) -> Location {
+        self.0.location()
+    }
+
+    /// Puts the actor into a group, or into its next restart epoch: see [`GroupEpoch`].
+    pub fn set_group(&self, group: Option<GroupEpoch>) {
+        self.0.set_group(group);
+    }
+
+    /// Calls `f` once, when the current incarnation has ended; at once with
+    /// [`ExitReason::NoProc`] when the actor is dead. `f` must not block.
+    pub fn on_down(&self, f: impl FnOnce(Down) + Send + 'static) {
+        let once = parking_lot::Mutex::new(Some(f));
+        let call = move |down| {
+            if let Some(f) = once.lock().take() {
+                f(down);
+            }
+        };
+        let monitor = self.0.system_of().next_monitor();
+        if let Err((Watcher::Local(_, f), down)) =
+            self.0.watch(Watcher::Local(monitor, Arc::new(call)))
+        {
+            f(down);
+        }
+    }
+
+    /// Waits for the end of the current incarnation.
+    pub fn down(&self) -> BoxFuture<'static, Down> {
+        let (reply, waiting) = one_shot();
+        self.on_down(move |down| reply.answer(down));
+        let actor = self.id();
+        Box::pin(async move {
+            let lost = |_| Down { actor, incarnation: 0, reason: ExitReason::NoProc };
+            waiting.answer().await.unwrap_or_else(lost)
+        })
+    }
+}
+
+impl Clone for AnyLink {
+    fn clone(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+}
+
+impl Drop for AnyLink {
+    fn drop(&mut self) {
+        self.0.drop_link();
+    }
+}
+
+impl PartialEq for AnyLink {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for AnyLink {}
+
+impl fmt::Debug for AnyLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AnyLink({})", self.id())
+    }
+}
+
+/// A question that was sent; await it for the answer.
+#[must_use = "the answer comes when this is awaited"]
+pub struct Call<R> {
+    waiting: Result<Waiting<R>, CallError>,
+    clock: Arc<dyn Clock>,
+    timeout: Option<Duration>,
+}
+
+impl<R> Call<R> {
+    /// Waits that long instead of 5 s.
+    pub const fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Waits until there is an answer or the actor dies.
+    pub const fn forever(mut self) -> Self {
+        self.timeout = None;
+        self
+    }
+}
+
+impl<R: Send + 'static> IntoFuture for Call<R> {
+    type Output = Result<R, CallError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let waiting = self.waiting?.answer();
+            let Some(timeout) = self.timeout else { return waiting.await };
+            futures_lite::future::or(waiting, async {
+                self.clock.sleep(timeout).await;
+                Err(CallError::Timeout)
+            })
+            .await
+        })
+    }
+}
+
+impl<R> fmt::Debug for Call<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}

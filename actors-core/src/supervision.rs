@@ -1,0 +1,147 @@
+//! What a supervisor needs of an actor: an address whose incarnations it starts.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Actor, ActorId, AnyLink, ExitReason, GroupEpoch, Link, StartError,
+    cell::{ActorCell, AnyCell},
+    reply::one_shot,
+    run,
+};
+
+/// The end of one incarnation of a supervised actor. The actor is suspended: its address stands, its
+/// messages queue, and only its [`Seat`] starts it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildExit {
+    /// Who.
+    pub actor: ActorId,
+    /// Which of its lives; one that was already replaced is stale.
+    pub incarnation: u32,
+    /// Why.
+    pub reason: ExitReason,
+}
+
+/// Told of every exit. It must only queue something: it runs in the dying actor's activation.
+pub type OnExit = Arc<dyn Fn(ChildExit) + Send + Sync>;
+
+/// The place of a supervised actor: the right to start, restart and retire the actor behind one
+/// address. Got from [`System::reserve`](crate::System::reserve).
+///
+/// Between two incarnations the actor is suspended: what is sent to it queues, in order. There are
+/// never two incarnations at once.
+pub struct Seat<A: Actor>(Arc<ActorCell<A>>);
+
+impl<A: Actor> Seat<A> {
+    pub(crate) const fn new(cell: Arc<ActorCell<A>>) -> Self {
+        Self(cell)
+    }
+
+    /// The address.
+    pub fn link(&self) -> Link<A> {
+        Link::new(self.0.clone())
+    }
+
+    /// The address without its type.
+    pub fn any_link(&self) -> AnyLink {
+        AnyLink::new(self.0.clone())
+    }
+
+    /// Starts the next incarnation. `make` gets the last state, if there is one, and runs in the new
+    /// activation: its panic is a failed start. With `group`, the actor is from now on a member in
+    /// that restart epoch.
+    ///
+    /// The start goes on when the returned future is dropped. A failed start is told to the
+    /// supervisor as a [`ChildExit`] too, and leaves the actor suspended, without its last state.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadyRunning`] while an incarnation runs or when the actor is dead; else what
+    /// `make` or [`Actor::init`] failed with.
+    pub fn start<F, Fut>(
+        &self,
+        group: Option<GroupEpoch>,
+        make: F,
+    ) -> impl Future<Output = Result<u32, StartError>> + Send + 'static + use<A, F, Fut>
+    where
+        F: FnOnce(Option<A>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<A, StartError>> + Send + 'static,
+    {
+        self.start_numbered(group, None, make)
+    }
+
+    pub(crate) fn start_numbered<F, Fut>(
+        &self,
+        group: Option<GroupEpoch>,
+        number: Option<u32>,
+        make: F,
+    ) -> impl Future<Output = Result<u32, StartError>> + Send + 'static + use<A, F, Fut>
+    where
+        F: FnOnce(Option<A>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<A, StartError>> + Send + 'static,
+    {
+        let begun = self.0.begin(group, number);
+        let (reply, waiting) = one_shot();
+        if let Some((incarnation, last)) = begun {
+            run::spawn(self.0.clone(), incarnation, move || make(last), reply);
+        } else {
+            reply.answer(Err(StartError::AlreadyRunning));
+        }
+        async move {
+            match waiting.answer().await {
+                Ok(started) => started,
+                Err(_) => Err(StartError::Exited(ExitReason::Killed)),
+            }
+        }
+    }
+
+    /// Gives the actor up: dead for good, its messages become dead letters. A running incarnation is
+    /// from now on unsupervised and dies when it ends.
+    pub fn retire(&self, reason: ExitReason) {
+        self.0.retire(reason);
+    }
+
+    /// True between two incarnations.
+    pub fn is_suspended(&self) -> bool {
+        self.0.is_suspended()
+    }
+
+    /// Hands the exits to another supervisor, or to none.
+    pub fn set_supervisor(&self, on_exit: Option<OnExit>) {
+        self.0.set_supervisor(on_exit);
+    }
+}
+
+/// The failure that a restart answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Why the last incarnation ended.
+    pub reason: ExitReason,
+    /// Which life it was.
+    pub incarnation: u32,
+}
+
+/// Where the state of a restarted actor comes from.
+///
+/// It runs in the new activation, under `catch_unwind`; an error or a panic is a failed start.
+pub trait RestartSource<A: Actor>: Send + 'static {
+    /// The state to go on with. `last` is the state that the last incarnation left, if it left one
+    /// on this node; it may be half changed by the handler that crashed. `attempt` is 1 for the
+    /// first try after a failure.
+    fn restore(
+        &mut self,
+        last: Option<A>,
+        why: &Failure,
+        attempt: u32,
+    ) -> impl Future<Output = Result<A, StartError>> + Send;
+}
+
+impl<A: Actor> Clone for Seat<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: Actor> fmt::Debug for Seat<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seat({})", self.0.id())
+    }
+}

@@ -1,0 +1,1 @@
+//! The process harness of the workspace tests.
