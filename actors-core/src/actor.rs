@@ -15,8 +15,8 @@ pub trait Actor: Sized + Send + 'static {
         async { Ok(()) }
     }
 
-    /// Runs once when this incarnation ends, on every way out that leaves a state: after a panic and
-    /// a kill too. A panic here is contained; exits and downs go out all the same.
+    /// Runs once when an incarnation that was up ends, on every way out: after a panic and a kill
+    /// too, not after a failed start. A panic here is contained; exits and downs go out all the same.
     fn term(&mut self, _reason: &ExitReason) -> impl Future<Output = ()> + Send {
         async {}
     }

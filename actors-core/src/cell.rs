@@ -287,25 +287,23 @@ impl<A: Actor> ActorCell<A> {
         Some((state.incarnation, last))
     }
 
-    /// The incarnation has ended: suspended if a supervisor has it, dead otherwise.
+    /// The incarnation has ended: suspended if a supervisor has it, dead otherwise. The supervisor
+    /// hears of it before the monitors do.
     pub(crate) fn end(&self, reason: ExitReason, last: Option<A>) {
         let mut state = self.state.lock();
         state.last_error = Some(reason.clone());
         let incarnation = state.incarnation;
         let watchers = std::mem::take(&mut state.watchers);
         let supervisor = state.supervisor.clone();
-        if supervisor.is_some() {
-            state.life = Life::Suspended { last };
-            drop(state);
-            self.tell(watchers, incarnation, &reason);
-        } else {
+        let Some(on_exit) = supervisor else {
             drop(state);
             drop_guarded(last);
-            self.die(reason.clone(), watchers);
-        }
-        if let Some(on_exit) = supervisor {
-            on_exit(ChildExit { actor: self.id, incarnation, reason });
-        }
+            return self.die(reason, watchers);
+        };
+        state.life = Life::Suspended { last };
+        drop(state);
+        on_exit(ChildExit { actor: self.id, incarnation, reason: reason.clone() });
+        self.tell(watchers, incarnation, &reason);
     }
 
     /// Dead for good: the mailbox becomes dead letters, the name is free.

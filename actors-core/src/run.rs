@@ -196,22 +196,28 @@ async fn serve<A: Actor>(
     }
 }
 
-/// Polls the user's future until it is done, panics, or must give way to a kill or shutdown.
+/// Polls the user's future until it is done, panics, or must give way to a kill or shutdown: those
+/// are seen at its awaits, before it is polled again.
 async fn guarded<A: Actor, T>(
     cell: &Arc<ActorCell<A>>,
     during: &str,
     future: BoxFuture<'_, T>,
 ) -> Result<T, ExitReason> {
     let mut future = Some(future);
+    let mut waited = false;
     let outcome = poll_fn(|task: &mut TaskContext<'_>| {
-        if let Some(reason) = cell.poll_end(task) {
+        if let Some(reason) = waited.then(|| cell.poll_end(task)).flatten() {
             return Poll::Ready(Err(reason));
         }
+        waited = true;
         let polled = future.as_mut().expect("polled until it is ready").as_mut();
         let mut polled = pin!(polled);
         match catch_unwind(AssertUnwindSafe(|| polled.as_mut().poll(task))) {
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Pending) => match cell.poll_end(task) {
+                Some(reason) => Poll::Ready(Err(reason)),
+                None => Poll::Pending,
+            },
             Err(payload) => {
                 let message = panic_message(&*payload);
                 drop_payload(payload);

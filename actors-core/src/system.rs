@@ -1,6 +1,6 @@
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     pin::Pin,
     sync::{
@@ -36,7 +36,8 @@ struct Inner {
     id: SystemId,
     name: String,
     host: Host,
-    cells: Mutex<HashMap<ActorId, Weak<dyn AnyCell>>>,
+    /// Ordered, so that a walk over it is the same in every replay.
+    cells: Mutex<BTreeMap<ActorId, Weak<dyn AnyCell>>>,
     /// Cells that other nodes know: kept until they die.
     pins: Mutex<HashMap<ActorId, Arc<dyn AnyCell>>>,
     registry: Registry,

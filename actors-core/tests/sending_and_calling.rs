@@ -1,0 +1,146 @@
+//! Messages, questions and their answers.
+
+mod common;
+
+use std::time::Duration;
+
+use actors_core::{
+    Actor, CallError, Context, ExitReason, Handler, Message, ReplyTo, Status, System,
+};
+use common::{Crash, Record, Recorded, Recorder, everywhere};
+
+/// Given a running actor, a send runs its behaviour with the message.
+#[test]
+fn core_1_a_sent_message_is_handled() {
+    everywhere(|system| async move {
+        let actor = system.spawn(Recorder::default());
+        for n in 0..100 {
+            actor.send(Record(n)).unwrap();
+        }
+        assert_eq!(actor.call(Recorded).await.unwrap(), (0..100).collect::<Vec<_>>());
+    });
+}
+
+/// A call gets a reply, a send gets none; neither touches other state.
+#[test]
+fn core_2_call_replies_and_send_does_not() {
+    everywhere(|system| async move {
+        let actor = system.spawn(Recorder(vec![7]));
+        assert_eq!(actor.call(Record(8)).await, Ok(()));
+        actor.send(Record(9)).unwrap();
+        assert_eq!(actor.call(Recorded).await.unwrap(), [7, 8, 9]);
+        let info = actor.info();
+        assert_eq!((info.status, info.handled, info.incarnation), (Status::Running, 3, 1));
+    });
+}
+
+struct Slow;
+
+impl Actor for Slow {}
+
+/// Answers with its number after a while; 0 never.
+struct Wait(u64);
+
+impl Message for Wait {
+    type Reply = u64;
+}
+
+impl Handler<Wait> for Slow {
+    async fn handle(&mut self, Wait(ms): Wait, cx: &mut Context<Self>) -> u64 {
+        match ms {
+            0 => std::future::pending().await,
+            ms => cx.system().host().clock.sleep(Duration::from_millis(ms)).await,
+        }
+        ms
+    }
+}
+
+/// No answer in time is a timeout, and the late answer reaches no later call.
+#[test]
+fn core_11_a_late_reply_never_reaches_a_later_call() {
+    everywhere(|system| async move {
+        let slow = system.spawn(Slow);
+        let first = slow.call(Wait(30)).within(Duration::from_millis(5)).await;
+        assert_eq!(first, Err(CallError::Timeout));
+        assert_eq!(slow.call(Wait(1)).await, Ok(1));
+    });
+}
+
+/// The callee dies with the question in hand or in its mailbox: an error at once, with the reason.
+#[test]
+fn core_11_a_dying_callee_is_no_timeout() {
+    everywhere(|system| async move {
+        let slow = system.spawn(Slow);
+        let in_hand = slow.call(Wait(0)).forever();
+        let queued = slow.call(Wait(1)).forever();
+        slow.kill();
+        assert_eq!(in_hand.await, Err(CallError::Died(ExitReason::Killed)));
+        assert_eq!(queued.await, Err(CallError::Died(ExitReason::Killed)));
+        assert_eq!(slow.call(Wait(1)).await, Err(CallError::Closed));
+
+        let recorder = system.spawn(Recorder::default());
+        let Err(CallError::Died(ExitReason::Panic { message, during })) = recorder.call(Crash).await
+        else {
+            panic!("the panic is the answer");
+        };
+        assert_eq!(message, "as asked");
+        assert!(during.ends_with("Crash"), "{during}");
+    });
+}
+
+struct Desk(Option<ReplyTo<u32>>);
+
+impl Actor for Desk {}
+
+struct Question;
+
+impl Message for Question {
+    type Reply = u32;
+}
+
+impl Handler<Question> for Desk {
+    async fn handle(&mut self, _: Question, _cx: &mut Context<Self>) -> u32 {
+        unreachable!("questions are only asked")
+    }
+
+    async fn handle_call(&mut self, _: Question, reply: ReplyTo<u32>, _cx: &mut Context<Self>) {
+        if let Some(earlier) = self.0.replace(reply) {
+            earlier.answer(1);
+        }
+    }
+}
+
+/// An answer may come after the handler; one that never comes is an error at once.
+#[test]
+fn core_41_a_deferred_reply_is_answered_later_or_refused() {
+    everywhere(|system| async move {
+        let desk = system.spawn(Desk(None));
+        let first = desk.call(Question).forever();
+        let second = desk.call(Question).forever();
+        assert_eq!(first.await, Ok(1));
+        desk.stop(ExitReason::Normal);
+        assert_eq!(second.await, Err(CallError::NoReply));
+    });
+}
+
+/// Blocking calls work on plain threads and are refused where they could deadlock.
+#[test]
+fn core_42_a_blocking_call_inside_an_actor_is_refused() {
+    struct Asker;
+    impl Actor for Asker {}
+    struct Go(actors_core::Link<Recorder>);
+    impl Message for Go {
+        type Reply = Result<Vec<u32>, CallError>;
+    }
+    impl Handler<Go> for Asker {
+        async fn handle(&mut self, Go(link): Go, _cx: &mut Context<Self>) -> <Go as Message>::Reply {
+            link.call_blocking(Recorded, Duration::from_secs(1))
+        }
+    }
+    let system = System::new();
+    let recorder = system.spawn(Recorder(vec![1]));
+    let asker = system.spawn(Asker);
+    assert_eq!(recorder.call_blocking(Recorded, Duration::from_secs(5)), Ok(vec![1]));
+    let inside = system.block_on(async { asker.call(Go(recorder.clone())).await });
+    assert_eq!(inside, Ok(Err(CallError::WouldBlock)));
+}

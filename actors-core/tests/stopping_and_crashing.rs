@@ -1,0 +1,302 @@
+//! The end of an actor: in order, by panic, by kill; what monitors see.
+
+mod common;
+
+use std::time::Duration;
+
+use actors_core::{
+    Actor, Context, DeadLetterCause, Down, ExitReason, Handler, Link, Message, Status,
+};
+use common::{Crash, Record, Recorded, Recorder, everywhere};
+use crossbeam_channel::{Sender, unbounded};
+
+/// Tells of its end.
+struct Witness {
+    terms: Sender<ExitReason>,
+    handled: Sender<u32>,
+    panic_in_term: bool,
+}
+
+impl Actor for Witness {
+    async fn term(&mut self, reason: &ExitReason) {
+        self.terms.send(reason.clone()).unwrap();
+        assert!(!self.panic_in_term, "in term");
+    }
+}
+
+impl Handler<Record> for Witness {
+    async fn handle(&mut self, Record(n): Record, _cx: &mut Context<Self>) {
+        self.handled.send(n).unwrap();
+    }
+}
+
+impl Handler<Crash> for Witness {
+    async fn handle(&mut self, _: Crash, _cx: &mut Context<Self>) {
+        panic!("as asked");
+    }
+}
+
+struct Hang;
+
+impl Message for Hang {
+    type Reply = ();
+}
+
+impl Handler<Hang> for Witness {
+    async fn handle(&mut self, _: Hang, _cx: &mut Context<Self>) {
+        std::future::pending().await
+    }
+}
+
+type Seen<T> = crossbeam_channel::Receiver<T>;
+
+fn witness(panic_in_term: bool) -> (Witness, Seen<ExitReason>, Seen<u32>) {
+    let (terms, terms_seen) = unbounded();
+    let (handled, handled_seen) = unbounded();
+    (Witness { terms, handled, panic_in_term }, terms_seen, handled_seen)
+}
+
+/// Messages before the stop are handled, `term` runs once, the mailbox closes.
+#[test]
+fn core_8_stop_comes_after_the_messages_before_it() {
+    everywhere(|system| async move {
+        let (actor, terms, handled) = witness(false);
+        let link = system.spawn(actor);
+        for n in 0..20 {
+            link.send(Record(n)).unwrap();
+        }
+        let down = link.down();
+        link.stop(ExitReason::Normal);
+        let late = link.send(Record(99));
+        assert_eq!(down.await.reason, ExitReason::Normal);
+        assert_eq!(handled.try_iter().collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+        assert_eq!(terms.try_iter().collect::<Vec<_>>(), [ExitReason::Normal]);
+        assert_eq!(link.info().status, Status::Dead(ExitReason::Normal));
+        assert!(late.is_ok() || late.is_err_and(|e| e.into_inner().0 == 99));
+        assert_eq!(link.send(Record(1)).unwrap_err().into_inner().0, 1);
+    });
+}
+
+/// `term` gets the reason on every way out, and its own panic keeps no signal back.
+#[test]
+fn core_9_term_runs_on_every_way_out() {
+    everywhere(|system| async move {
+        for panic_in_term in [false, true] {
+            let ways: [fn(&Link<Witness>); 4] = [
+                |link| link.stop(ExitReason::ShutdownWith("done".into())),
+                |link| link.kill(),
+                |link| link.send(Crash).unwrap(),
+                |link| {
+                    link.send(Hang).unwrap();
+                    link.erase().shutdown(ExitReason::Shutdown);
+                },
+            ];
+            for way in ways {
+                let (actor, terms, _handled) = witness(panic_in_term);
+                let link = system.spawn(actor);
+                let down = link.down();
+                way(&link);
+                let down = down.await;
+                let seen: Vec<_> = terms.try_iter().collect();
+                assert_eq!(seen, [down.reason], "panic in term: {panic_in_term}");
+            }
+        }
+    });
+}
+
+/// A panic of an unlinked actor: the cause is kept, others live.
+#[test]
+fn core_13_a_panic_stays_with_its_actor() {
+    everywhere(|system| async move {
+        let bystander = system.spawn(Recorder::default());
+        let actor = system.spawn(Recorder::default());
+        let letters = system.dead_letters();
+        let down = actor.down();
+        actor.send(Crash).unwrap();
+        actor.send(Record(1)).unwrap();
+        let cause = down.await.reason;
+        assert!(matches!(&cause, ExitReason::Panic { message, .. } if message == "as asked"));
+        assert_eq!(actor.info().last_error, Some(cause.clone()));
+        assert_eq!(actor.info().status, Status::Dead(cause));
+        let causes: Vec<_> = letters.try_iter().map(|letter| letter.cause).collect();
+        assert_eq!(causes, [DeadLetterCause::Crashed, DeadLetterCause::Died]);
+        assert_eq!(bystander.call(Recorded).await, Ok(vec![]));
+    });
+}
+
+/// Monitors someone and keeps what it sees, in order.
+#[derive(Default)]
+struct Observer {
+    seen: Vec<String>,
+    actions: u32,
+}
+
+impl Actor for Observer {
+    async fn on_down(&mut self, down: Down, _cx: &mut Context<Self>) {
+        self.seen.push(format!("down: {}", down.reason));
+    }
+}
+
+struct Watch<A: Actor>(Link<A>, bool);
+
+impl<A: Actor> Message for Watch<A> {
+    type Reply = ();
+}
+
+impl<A: Actor> Handler<Watch<A>> for Observer {
+    async fn handle(&mut self, Watch(link, action): Watch<A>, cx: &mut Context<Self>) {
+        if action {
+            cx.monitor_with(&link.erase(), |observer, down, cx| {
+                observer.actions += 1;
+                observer.seen.push(format!("action: {}, {} left", down.reason, cx.monitors()));
+            });
+        } else {
+            cx.monitor(&link.erase());
+        }
+    }
+}
+
+impl Handler<Record> for Observer {
+    async fn handle(&mut self, Record(n): Record, _cx: &mut Context<Self>) {
+        self.seen.push(n.to_string());
+    }
+}
+
+struct Seen2;
+
+impl Message for Seen2 {
+    type Reply = Vec<String>;
+}
+
+impl Handler<Seen2> for Observer {
+    async fn handle(&mut self, _: Seen2, _cx: &mut Context<Self>) -> Vec<String> {
+        self.seen.clone()
+    }
+}
+
+/// Sends to another and stops.
+struct Sender2(Link<Observer>);
+
+impl Actor for Sender2 {}
+
+struct Go;
+
+impl Message for Go {
+    type Reply = ();
+}
+
+impl Handler<Go> for Sender2 {
+    async fn handle(&mut self, _: Go, cx: &mut Context<Self>) {
+        self.0.send(Record(1)).unwrap();
+        self.0.send(Record(2)).unwrap();
+        cx.stop(ExitReason::Normal);
+    }
+}
+
+async fn seen_eventually(observer: &Link<Observer>, system: &actors_core::System, n: usize) -> Vec<String> {
+    loop {
+        let seen = observer.call(Seen2).await.unwrap();
+        if seen.len() >= n {
+            return seen;
+        }
+        system.host().clock.sleep(Duration::from_micros(100)).await;
+    }
+}
+
+/// A sends m1 and m2, then stops: B sees m1, m2, Down.
+#[test]
+fn core_14_down_comes_after_the_messages_sent_before() {
+    everywhere(|system| async move {
+        let observer = system.spawn(Observer::default());
+        let sender = system.spawn(Sender2(observer.clone()));
+        observer.call(Watch(sender.clone(), false)).await.unwrap();
+        sender.send(Go).unwrap();
+        let seen = seen_eventually(&observer, &system, 3).await;
+        assert_eq!(seen, ["1", "2", "down: normal"]);
+    });
+}
+
+/// A monitored actor exits normally: the action runs once, the monitor lives, the entry is gone.
+#[test]
+fn core_26_the_action_of_a_monitor_runs_once() {
+    everywhere(|system| async move {
+        let observer = system.spawn(Observer::default());
+        let target = system.spawn(Recorder::default());
+        observer.call(Watch(target.clone(), true)).await.unwrap();
+        target.stop(ExitReason::Normal);
+        let seen = seen_eventually(&observer, &system, 1).await;
+        assert_eq!(seen, ["action: normal, 0 left"]);
+        observer.call(Record(5)).await.unwrap();
+        assert_eq!(observer.call(Seen2).await.unwrap().len(), 2);
+        assert_eq!(observer.exec(|o| o.actions).await, Ok(1));
+    });
+}
+
+/// Monitoring a dead actor answers at once.
+#[test]
+fn core_25_monitoring_the_dead_gives_noproc() {
+    everywhere(|system| async move {
+        let observer = system.spawn(Observer::default());
+        let target = system.spawn(Recorder::default());
+        let down = target.down();
+        target.stop(ExitReason::Normal);
+        down.await;
+        observer.call(Watch(target, false)).await.unwrap();
+        let seen = seen_eventually(&observer, &system, 1).await;
+        assert_eq!(seen, ["down: no such actor"]);
+    });
+}
+
+/// An actor that nobody can reach stops, after its messages.
+#[test]
+fn core_40_an_unreachable_actor_stops() {
+    everywhere(|system| async move {
+        let (actor, terms, handled) = witness(false);
+        let link = system.spawn(actor);
+        let weak = link.downgrade();
+        link.send(Record(1)).unwrap();
+        drop(link);
+        while weak.upgrade().is_some() {
+            system.host().clock.sleep(Duration::from_micros(100)).await;
+        }
+        assert_eq!(handled.try_iter().collect::<Vec<_>>(), [1]);
+        assert_eq!(terms.try_iter().collect::<Vec<_>>(), [ExitReason::Normal]);
+    });
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("on drop");
+        }
+    }
+}
+
+struct Armed(#[allow(dead_code, reason = "it is there to be dropped")] Bomb);
+
+impl Actor for Armed {}
+
+struct Throw;
+
+impl Message for Throw {
+    type Reply = ();
+}
+
+impl Handler<Throw> for Armed {
+    async fn handle(&mut self, _: Throw, _cx: &mut Context<Self>) {
+        std::panic::panic_any(Bomb);
+    }
+}
+
+/// A panic payload and a state that panic when dropped: the process lives, the end is told.
+#[test]
+fn core_38_drops_that_panic_are_contained() {
+    everywhere(|system| async move {
+        let actor = system.spawn(Armed(Bomb));
+        let down = actor.down();
+        actor.send(Throw).unwrap();
+        assert!(matches!(down.await.reason, ExitReason::Panic { .. }));
+    });
+}
