@@ -29,10 +29,8 @@ impl Grid {
     /// [`GridError::Read`] when the file cannot be read, [`GridError::Syntax`] when it is no grid.
     pub(crate) fn read(path: &Path) -> Result<Self, GridError> {
         let name = path.display().to_string();
-        let bytes = fs::read(path).map_err(|source| GridError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes =
+            fs::read(path).map_err(|source| GridError::Read { path: path.to_owned(), source })?;
         match str::from_utf8(&bytes) {
             Ok(text) => Self::parse(&name, text),
             Err(error) => {
@@ -51,10 +49,7 @@ impl Grid {
     ///
     /// [`GridError::Syntax`] with the place of the first fault.
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, GridError> {
-        parse(text).map_err(|error| GridError::Syntax {
-            name: name.to_owned(),
-            error,
-        })
+        parse(text).map_err(|error| GridError::Syntax { name: name.to_owned(), error })
     }
 
     /// Whether an elevation is this grid's mark for "no value here".
@@ -74,12 +69,7 @@ impl Grid {
 
     /// Writes the grid as text. Each number stands in the shortest form that reads back to the same `f64`.
     pub(crate) fn write(&self, mut out: impl Write) -> io::Result<()> {
-        let Header {
-            x,
-            y,
-            cellsize,
-            nodata,
-        } = self.header;
+        let Header { x, y, cellsize, nodata } = self.header;
         writeln!(out, "ncols {}", self.ncols)?;
         writeln!(out, "nrows {}", self.nrows)?;
         writeln!(out, "xll{} {}", x.suffix(), x.coordinate())?;
@@ -107,10 +97,8 @@ impl Grid {
     ///
     /// [`GridError::Write`]; a file that stood at `path` is then as it was.
     pub(crate) fn save(&self, path: &Path) -> Result<(), GridError> {
-        write_atomically(path, |out| self.write(out)).map_err(|source| GridError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        write_atomically(path, |out| self.write(out))
+            .map_err(|source| GridError::Write { path: path.to_owned(), source })
     }
 }
 
@@ -177,11 +165,7 @@ pub(crate) struct SyntaxError {
 
 impl SyntaxError {
     fn new(line: usize, column: usize, fault: Fault) -> Self {
-        Self {
-            line,
-            column,
-            fault,
-        }
+        Self { line, column, fault }
     }
 }
 
@@ -205,19 +189,11 @@ pub(crate) enum Fault {
     #[error("impossible size `{0}`: not a whole number above 0")]
     Size(String),
     #[error("impossible size: {ncols} columns x {nrows} rows do not fit the file's {bytes} bytes")]
-    TooLarge {
-        ncols: usize,
-        nrows: usize,
-        bytes: usize,
-    },
+    TooLarge { ncols: usize, nrows: usize, bytes: usize },
     #[error("the cell size must be above 0, not {0}")]
     CellSize(f64),
     #[error("`ncols` says {ncols}, but row {row} has {found}")]
-    RowLength {
-        row: usize,
-        found: usize,
-        ncols: usize,
-    },
+    RowLength { row: usize, found: usize, ncols: usize },
     #[error("`nrows` says {nrows}, but the file has {found}")]
     RowCount { found: usize, nrows: usize },
 }
@@ -253,9 +229,7 @@ pub(crate) fn parent_directory(path: &Path) -> &Path {
 fn temporary_in(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
 
-    tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)
+    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(directory)
 }
 
 fn parse(text: &str) -> Result<Grid, SyntaxError> {
@@ -293,12 +267,7 @@ fn parse(text: &str) -> Result<Grid, SyntaxError> {
         let fault = Fault::RowCount { found, nrows };
         return Err(SyntaxError::new(rows_begin + found, 1, fault));
     }
-    Ok(Grid {
-        ncols,
-        nrows,
-        header,
-        cells,
-    })
+    Ok(Grid { ncols, nrows, header, cells })
 }
 
 fn parse_row(
@@ -319,11 +288,9 @@ fn parse_row(
     }
     match tokens.next() {
         None => Ok(()),
-        Some(surplus) => Err(surplus.fault(Fault::RowLength {
-            row,
-            found: ncols + 1 + tokens.count(),
-            ncols,
-        })),
+        Some(surplus) => {
+            Err(surplus.fault(Fault::RowLength { row, found: ncols + 1 + tokens.count(), ncols }))
+        }
     }
 }
 
@@ -344,10 +311,9 @@ impl<'a> Keys<'a> {
             return Err(key.fault(Fault::UnknownKey(quote(key.text))));
         };
         if let Some((earlier, _)) = &self.slots[slot] {
-            return Err(key.fault(Fault::DuplicateKey {
-                key: quote(key.text),
-                first: earlier.line,
-            }));
+            return Err(
+                key.fault(Fault::DuplicateKey { key: quote(key.text), first: earlier.line })
+            );
         }
         let wrong_count = |token: &Token<'_>, found| {
             let key = quote(key.text);
@@ -401,22 +367,12 @@ fn size_within(
     let ncols = ncols_token.size()?;
     let nrows = nrows_token.size()?;
     // A cell takes a digit and, but for the last, a separator.
-    let fits = ncols
-        .checked_mul(nrows)
-        .is_some_and(|cells| cells <= bytes.div_ceil(2));
+    let fits = ncols.checked_mul(nrows).is_some_and(|cells| cells <= bytes.div_ceil(2));
     if fits {
         return Ok((ncols, nrows));
     }
-    let larger = if ncols > nrows {
-        ncols_token
-    } else {
-        nrows_token
-    };
-    Err(larger.fault(Fault::TooLarge {
-        ncols,
-        nrows,
-        bytes,
-    }))
+    let larger = if ncols > nrows { ncols_token } else { nrows_token };
+    Err(larger.fault(Fault::TooLarge { ncols, nrows, bytes }))
 }
 
 /// A word of the text and where it begins.

@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use clap::Parser;
+use clap::builder::RangedI64ValueParser;
 use clap::error::ErrorKind;
+use clap::{Parser, value_parser};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -87,10 +88,7 @@ impl Options {
         let arguments = &self.arguments;
         let (input_name, input) = match &arguments.input {
             Some(path) => (path.display().to_string(), Grid::read(path)?),
-            None => (
-                SHIPPED_NAME.to_owned(),
-                Grid::parse(SHIPPED_NAME, SHIPPED_GRID)?,
-            ),
+            None => (SHIPPED_NAME.to_owned(), Grid::parse(SHIPPED_NAME, SHIPPED_GRID)?),
         };
         let settings = Settings {
             steps: arguments.steps.unwrap_or(20_000),
@@ -100,10 +98,7 @@ impl Options {
             level2_every: arguments.level2_every.unwrap_or(200),
             save_every: arguments.save_every.unwrap_or(2000),
         };
-        let default_kill = Kill {
-            node: 2,
-            step: settings.steps / 2,
-        };
+        let default_kill = Kill { node: 2, step: settings.steps / 2 };
         let killable = arguments.nodes + arguments.spares >= default_kill.node;
         let kills = if arguments.kill.is_empty() && !arguments.no_kill && killable {
             vec![default_kill]
@@ -152,10 +147,7 @@ impl Options {
             });
         }
         if let Some(&kill) = kills.iter().find(|kill| kill.step > settings.steps) {
-            return Err(OptionError::KillTooLate {
-                kill,
-                steps: settings.steps,
-            });
+            return Err(OptionError::KillTooLate { kill, steps: settings.steps });
         }
         Ok(Job {
             settings,
@@ -265,23 +257,11 @@ pub(crate) enum OptionError {
     #[error("--kill {kill}: the job ends at step {steps}")]
     KillTooLate { kill: Kill, steps: u64 },
     #[error("--strips {strips}: {input} has {inner_rows} inner rows, a strip takes at least one")]
-    Strips {
-        strips: usize,
-        input: String,
-        inner_rows: usize,
-    },
+    Strips { strips: usize, input: String, inner_rows: usize },
     #[error("{option} {}: {reason}", path.display())]
-    Place {
-        option: &'static str,
-        path: PathBuf,
-        reason: String,
-    },
+    Place { option: &'static str, path: PathBuf, reason: String },
     #[error("{option} {asked}: the resumed job has {saved}")]
-    Contradiction {
-        option: &'static str,
-        asked: String,
-        saved: String,
-    },
+    Contradiction { option: &'static str, asked: String, saved: String },
     #[error("--input {}: not the grid that the resumed job was begun with", path.display())]
     OtherInput { path: PathBuf },
     #[error(transparent)]
@@ -297,7 +277,7 @@ struct Arguments {
     input: Option<PathBuf>,
 
     /// Steps to compute [default: 20000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
     steps: Option<u64>,
 
     /// Diffusivity * time step / cell size^2, above 0 and at most 0.25 [default: 0.2]
@@ -305,11 +285,11 @@ struct Arguments {
     rate: Option<f64>,
 
     /// Node processes that compute, named 1 to N
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PROCESSES)), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = processes(1), allow_negative_numbers = true)]
     nodes: u32,
 
     /// Node processes that wait to replace a lost one, named from N + 1
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..i64::from(MAX_PROCESSES)), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = processes(0), allow_negative_numbers = true)]
     spares: u32,
 
     /// Strips to cut the grid into [default: one a node]
@@ -369,6 +349,10 @@ struct Arguments {
     quiet: bool,
 }
 
+fn processes(at_least: u32) -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(i64::from(at_least)..=i64::from(MAX_PROCESSES))
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 0.25 => Ok(rate),
@@ -394,11 +378,8 @@ fn same<T: PartialEq + Display>(
 
 /// Every output must be a file that can be created or replaced, and no two the same.
 fn check_outputs(arguments: &Arguments) -> Result<(), OptionError> {
-    let outputs = [
-        ("--output", &arguments.output),
-        ("--png", &arguments.png),
-        ("--json", &arguments.json),
-    ];
+    let outputs =
+        [("--output", &arguments.output), ("--png", &arguments.png), ("--json", &arguments.json)];
     let mut earlier: Vec<(&str, PathBuf)> = Vec::new();
     for (option, path) in outputs {
         let Some(path) = path else { continue };
@@ -456,11 +437,7 @@ fn check_writable(option: &'static str, path: &Path, dir: &Path) -> Result<(), O
 }
 
 fn place(option: &'static str, path: &Path, reason: impl ToString) -> OptionError {
-    OptionError::Place {
-        option,
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+    OptionError::Place { option, path: path.to_owned(), reason: reason.to_string() }
 }
 
 /// What clap says ahead of its hints, on one line.

@@ -24,10 +24,8 @@ use crate::grid::{Grid, Header, write_atomically};
 pub(crate) fn draw(before: &Grid, after: &[f64], path: &Path) -> Result<(), PictureError> {
     assert_eq!(before.cells.len(), after.len(), "cells of the two grids");
     let panels = Panels::new(before, after);
-    write_atomically(path, |out| encode(&panels, out)).map_err(|source| PictureError {
-        path: path.to_owned(),
-        source,
-    })
+    write_atomically(path, |out| encode(&panels, out))
+        .map_err(|source| PictureError { path: path.to_owned(), source })
 }
 
 /// The picture could not be written.
@@ -81,13 +79,7 @@ impl Layout {
         let up = SHORTEST_PANEL.div_ceil(longer);
         let (cols, rows) = (ncols.div_ceil(stride), nrows.div_ceil(stride));
         let gap = (cols * up).div_ceil(40);
-        Self {
-            cols,
-            rows,
-            up,
-            stride,
-            gap,
-        }
+        Self { cols, rows, up, stride, gap }
     }
 
     fn width(&self) -> usize {
@@ -122,20 +114,12 @@ struct Panels<'a> {
 impl<'a> Panels<'a> {
     fn new(before: &'a Grid, after: &'a [f64]) -> Self {
         let (x, y) = metres(&before.header, before.nrows);
-        let mut panels = Self {
-            before,
-            after,
-            spacing: (x, y),
-            tinted: (0.0, 0.0),
-            full_change: 0.0,
-        };
+        let mut panels =
+            Self { before, after, spacing: (x, y), tinted: (0.0, 0.0), full_change: 0.0 };
         let valued = || (0..after.len()).filter(|&cell| !before.is_nodata(before.cells[cell]));
 
         let mut elevations: Vec<f64> = valued().map(|cell| before.cells[cell]).collect();
-        panels.tinted = (
-            percentile(&mut elevations, 0.01),
-            percentile(&mut elevations, 0.99),
-        );
+        panels.tinted = (percentile(&mut elevations, 0.01), percentile(&mut elevations, 0.99));
         let change = |cell: usize| (after[cell] - before.cells[cell]).abs();
         let mut changes: Vec<f64> = valued().map(change).filter(|&by| by > 0.0).collect();
         panels.full_change = percentile(&mut changes, 0.98);
@@ -203,19 +187,12 @@ impl<'a> Panels<'a> {
                 return middle;
             }
             let cell = row * ncols + col;
-            if self.before.is_nodata(self.before.cells[cell]) {
-                middle
-            } else {
-                cells[cell]
-            }
+            if self.before.is_nodata(self.before.cells[cell]) { middle } else { cells[cell] }
         };
         let side = |a: f64, b: f64, c: f64| a + 2.0 * b + c;
         let east = side(at(0, 2), at(1, 2), at(2, 2)) - side(at(0, 0), at(1, 0), at(2, 0));
         let north = side(at(0, 0), at(0, 1), at(0, 2)) - side(at(2, 0), at(2, 1), at(2, 2));
-        (
-            east / (8.0 * self.spacing.0),
-            north / (8.0 * self.spacing.1),
-        )
+        (east / (8.0 * self.spacing.0), north / (8.0 * self.spacing.1))
     }
 }
 
@@ -268,7 +245,7 @@ const SUN_ALTITUDE: f64 = 45.0;
 
 /// Light on ground that the sun does not reach, and on ground that faces it.
 const AMBIENT: f64 = 0.3;
-const LIT: f64 = 1.25;
+const LIT: f64 = 1.18;
 
 /// The slope that one cell in ten exceeds once the relief is exaggerated.
 const STEEP: f64 = 0.9;

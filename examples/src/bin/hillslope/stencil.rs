@@ -66,14 +66,9 @@ fn changing_cells(grid: &Grid) -> Vec<(usize, [usize; 4])> {
 /// When `strips` is 0 or more than there are inner rows.
 pub(crate) fn partition(nrows: usize, strips: usize) -> Vec<Range<usize>> {
     let inner = nrows.saturating_sub(2);
-    assert!(
-        (1..=inner).contains(&strips),
-        "{strips} strips of {inner} inner rows"
-    );
+    assert!((1..=inner).contains(&strips), "{strips} strips of {inner} inner rows");
     let start = |strip: usize| 1 + strip * (inner / strips) + strip.min(inner % strips);
-    (0..strips)
-        .map(|strip| start(strip)..start(strip + 1))
-        .collect()
+    (0..strips).map(|strip| start(strip)..start(strip + 1)).collect()
 }
 
 /// The part of the input that one strip needs: its rows and the row beyond each end.
@@ -100,12 +95,7 @@ impl Band {
             grid.nrows
         );
         let cells = &grid.cells[(rows.start - 1) * grid.ncols..(rows.end + 1) * grid.ncols];
-        Self {
-            ncols: grid.ncols,
-            nodata: grid.header.nodata,
-            cells: cells.to_vec(),
-            rows,
-        }
+        Self { ncols: grid.ncols, nodata: grid.header.nodata, cells: cells.to_vec(), rows }
     }
 
     /// The cells of the strip's row `row` that are NODATA or have a NODATA neighbour, the fixed border apart.
@@ -154,26 +144,11 @@ pub(crate) struct Strip {
 impl Strip {
     /// The strip at step 0.
     pub(crate) fn new(band: Band) -> Self {
-        let irregular = (0..band.rows.len())
-            .map(|row| band.irregular(row))
-            .collect();
-        let Band {
-            rows,
-            ncols,
-            cells: mut north_input,
-            ..
-        } = band;
+        let irregular = (0..band.rows.len()).map(|row| band.irregular(row)).collect();
+        let Band { rows, ncols, cells: mut north_input, .. } = band;
         let mut cells = north_input.split_off(ncols);
         let south_input = cells.split_off(cells.len() - ncols);
-        Self {
-            rows,
-            ncols,
-            spare: cells.clone(),
-            cells,
-            north_input,
-            south_input,
-            irregular,
-        }
+        Self { rows, ncols, spare: cells.clone(), cells, north_input, south_input, irregular }
     }
 
     /// Goes one step on. The halos are the rows beyond the northern and the southern end, at the step that this strip
@@ -190,17 +165,9 @@ impl Strip {
         let row_at = |row: usize| &self.cells[row * self.ncols..][..self.ncols];
         for (row, new) in self.spare.chunks_exact_mut(self.ncols).enumerate() {
             let around = Around {
-                north: if row == 0 {
-                    north_halo
-                } else {
-                    row_at(row - 1)
-                },
+                north: if row == 0 { north_halo } else { row_at(row - 1) },
                 own: row_at(row),
-                south: if row == last {
-                    south_halo
-                } else {
-                    row_at(row + 1)
-                },
+                south: if row == last { south_halo } else { row_at(row + 1) },
             };
             regular_row(rate, &around, new);
             for cell in &self.irregular[row] {
@@ -247,10 +214,7 @@ impl Strip {
     /// [`WrongSize`] when `cells` are not as many as the strip has; the strip is then unchanged.
     pub(crate) fn restore(&mut self, cells: &[f64]) -> Result<(), WrongSize> {
         if cells.len() != self.cells.len() {
-            return Err(WrongSize {
-                expected: self.cells.len(),
-                found: cells.len(),
-            });
+            return Err(WrongSize { expected: self.cells.len(), found: cells.len() });
         }
         self.cells.copy_from_slice(cells);
         Ok(())
@@ -306,12 +270,7 @@ impl Irregular {
         let Some(valued) = self.valued else {
             return z;
         };
-        let beside = [
-            north[self.col],
-            south[self.col],
-            own[self.col - 1],
-            own[self.col + 1],
-        ];
+        let beside = [north[self.col], south[self.col], own[self.col - 1], own[self.col + 1]];
         let [north, south, west, east] =
             std::array::from_fn(|side| if valued[side] { beside[side] } else { z });
         z + rate * (((north + south) + (west + east)) - 4.0 * z)

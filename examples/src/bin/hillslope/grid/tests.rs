@@ -38,10 +38,7 @@ fn keys_stand_in_any_case_and_order_and_nodata_is_optional() {
     assert_eq!(grid.header.nodata, None);
     assert_eq!(grid.cells, [1.0, 2.0]);
     assert!(!grid.is_nodata(-9999.0));
-    assert_eq!(
-        text_of(&grid),
-        "ncols 2\nnrows 1\nxllcenter 8\nyllcenter 7\ncellsize 2\n1 2\n"
-    );
+    assert_eq!(text_of(&grid), "ncols 2\nnrows 1\nxllcenter 8\nyllcenter 7\ncellsize 2\n1 2\n");
 }
 
 #[test]
@@ -65,47 +62,17 @@ fn a_fault_is_one_line_with_file_line_and_column() {
         (without("cell"), "6:1: no `cellsize` ahead of the rows"),
         ("ncols 3".into(), "2:1: no `nrows` ahead of the rows"),
         ("1 2\n3 4".into(), "1:1: no `ncols` ahead of the rows"),
-        (
-            with("cellsize", "XLLcenter"),
-            "5:1: `XLLcenter` is given again, first on line 3",
-        ),
-        (
-            with("nrows", "  rows"),
-            "2:3: `rows` is no key of an ESRI ASCII grid",
-        ),
-        (
-            with("nrows 2", "nrows"),
-            "2:1: `nrows` takes one value, not 0",
-        ),
-        (
-            with("nrows 2", "nrows 2 2 é"),
-            "2:9: `nrows` takes one value, not 3",
-        ),
-        (
-            with("cellsize 30", "cellsize 30m"),
-            "5:10: `30m` is not a finite number",
-        ),
-        (
-            with("cellsize 30", "cellsize 0"),
-            "5:10: the cell size must be above 0, not 0",
-        ),
-        (
-            with("cellsize 30", "cellsize -1.5"),
-            "5:10: the cell size must be above 0, not -1.5",
-        ),
+        (with("cellsize", "XLLcenter"), "5:1: `XLLcenter` is given again, first on line 3"),
+        (with("nrows", "  rows"), "2:3: `rows` is no key of an ESRI ASCII grid"),
+        (with("nrows 2", "nrows"), "2:1: `nrows` takes one value, not 0"),
+        (with("nrows 2", "nrows 2 2 é"), "2:9: `nrows` takes one value, not 3"),
+        (with("cellsize 30", "cellsize 30m"), "5:10: `30m` is not a finite number"),
+        (with("cellsize 30", "cellsize 0"), "5:10: the cell size must be above 0, not 0"),
+        (with("cellsize 30", "cellsize -1.5"), "5:10: the cell size must be above 0, not -1.5"),
         (with("-9999", "nan"), "6:14: `nan` is not a finite number"),
-        (
-            with("ncols 3", "ncols 0"),
-            "1:7: impossible size `0`: not a whole number above 0",
-        ),
-        (
-            with("ncols 3", "ncols -3"),
-            "1:7: impossible size `-3`: not a whole number above 0",
-        ),
-        (
-            with("nrows 2", "nrows 2.5"),
-            "2:7: impossible size `2.5`: not a whole number above 0",
-        ),
+        (with("ncols 3", "ncols 0"), "1:7: impossible size `0`: not a whole number above 0"),
+        (with("ncols 3", "ncols -3"), "1:7: impossible size `-3`: not a whole number above 0"),
+        (with("nrows 2", "nrows 2.5"), "2:7: impossible size `2.5`: not a whole number above 0"),
         (
             with("nrows 2", &format!("nrows {huge}")),
             "2:7: impossible size: 3 columns x 999999999999999999 rows do not fit the file's 104 bytes",
@@ -119,50 +86,20 @@ fn a_fault_is_one_line_with_file_line_and_column() {
             "1:7: impossible size: 999999999999999999 columns x 987654321 rows do not fit the file's 112 bytes",
         ),
         (with("1 2 3", "1 éx 3"), "7:3: `éx` is not a finite number"),
-        (
-            with("1 2 3", "1 2 inf"),
-            "7:5: `inf` is not a finite number",
-        ),
-        (
-            with("1 2 3", "NaN 2 3"),
-            "7:1: `NaN` is not a finite number",
-        ),
-        (
-            with("1 2 3", "1 2 1e999"),
-            "7:5: `1e999` is not a finite number",
-        ),
-        (
-            with("1 2 3", "1,5 2 3"),
-            "7:1: `1,5` is not a finite number",
-        ),
-        (
-            with("1 2 3", "1\u{a0}2"),
-            "7:4: `ncols` says 3, but row 1 has 2",
-        ),
-        (
-            with("4 5 6", "4 5 6  7 8"),
-            "8:8: `ncols` says 3, but row 2 has 5",
-        ),
-        (
-            with("1 2 3\n", "1 2 3\n\n"),
-            "8:1: `ncols` says 3, but row 2 has 0",
-        ),
-        (
-            with("4 5 6\n", ""),
-            "8:1: `nrows` says 2, but the file has 1",
-        ),
-        (
-            with("4 5 6\n", "4 5 6\n7 8 9\n1 2 3\n"),
-            "9:1: `nrows` says 2, but the file has 4",
-        ),
+        (with("1 2 3", "1 2 inf"), "7:5: `inf` is not a finite number"),
+        (with("1 2 3", "NaN 2 3"), "7:1: `NaN` is not a finite number"),
+        (with("1 2 3", "1 2 1e999"), "7:5: `1e999` is not a finite number"),
+        (with("1 2 3", "1,5 2 3"), "7:1: `1,5` is not a finite number"),
+        (with("1 2 3", "1\u{a0}2"), "7:4: `ncols` says 3, but row 1 has 2"),
+        (with("4 5 6", "4 5 6  7 8"), "8:8: `ncols` says 3, but row 2 has 5"),
+        (with("1 2 3\n", "1 2 3\n\n"), "8:1: `ncols` says 3, but row 2 has 0"),
+        (with("4 5 6\n", ""), "8:1: `nrows` says 2, but the file has 1"),
+        (with("4 5 6\n", "4 5 6\n7 8 9\n1 2 3\n"), "9:1: `nrows` says 2, but the file has 4"),
         (
             with("2 3", &format!("{} 3", "x".repeat(1000))),
             "7:3: `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is not a finite number",
         ),
-        (
-            with("2 3", "\u{7} 3"),
-            "7:3: `\\u{7}` is not a finite number",
-        ),
+        (with("2 3", "\u{7} 3"), "7:3: `\\u{7}` is not a finite number"),
     ];
     for (text, expected) in cases {
         let error = Grid::parse("dem.asc", &text).unwrap_err().to_string();
@@ -176,10 +113,7 @@ fn a_file_that_is_not_there_or_not_text_is_named() {
     let missing = directory.path().join("missing.asc");
     let error = Grid::read(&missing).unwrap_err().to_string();
     assert!(error.starts_with(&format!("{}: ", missing.display())));
-    assert!(matches!(
-        Grid::read(directory.path()),
-        Err(GridError::Read { .. })
-    ));
+    assert!(matches!(Grid::read(directory.path()), Err(GridError::Read { .. })));
 
     let latin1 = directory.path().join("latin1.asc");
     fs::write(&latin1, b"ncols 3\nn\xe9 2\n").unwrap();
@@ -189,17 +123,8 @@ fn a_file_that_is_not_there_or_not_text_is_named() {
 
 #[test]
 fn every_value_reads_back_bit_for_bit() {
-    let values = [
-        0.1 + 0.2,
-        -0.0,
-        1e22,
-        5e-324,
-        f64::MAX,
-        1.0 / 3.0,
-        -9999.0,
-        123.0,
-        2f64.powi(-44),
-    ];
+    let values =
+        [0.1 + 0.2, -0.0, 1e22, 5e-324, f64::MAX, 1.0 / 3.0, -9999.0, 123.0, 2f64.powi(-44)];
     let grid = Grid {
         ncols: 3,
         nrows: 3,
@@ -216,10 +141,7 @@ fn every_value_reads_back_bit_for_bit() {
 fn a_nodata_cell_is_written_as_the_header_writes_it() {
     let text = HEADER.replace("-9999", "0") + "-0 1 2\n-0.0 0 3\n";
     let written = text_of(&grid_of(&text));
-    assert!(
-        written.ends_with("NODATA_value 0\n0 1 2\n0 0 3\n"),
-        "{written}"
-    );
+    assert!(written.ends_with("NODATA_value 0\n0 1 2\n0 0 3\n"), "{written}");
 }
 
 #[test]

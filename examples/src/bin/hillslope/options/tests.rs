@@ -32,14 +32,7 @@ fn small() -> (tempfile::TempDir, String) {
 }
 
 fn saved() -> Settings {
-    Settings {
-        steps: 100,
-        rate: 0.1,
-        strips: 3,
-        level1_every: 5,
-        level2_every: 0,
-        save_every: 20,
-    }
+    Settings { steps: 100, rate: 0.1, strips: 3, level1_every: 5, level2_every: 0, save_every: 20 }
 }
 
 #[test]
@@ -59,10 +52,7 @@ fn without_options_the_shipped_grid_runs_and_node_2_is_killed_half_way() {
     assert_eq!(job.input_name, "jacksboro.asc (shipped)");
     assert_eq!((job.input.ncols, job.input.nrows), (403, 344));
     assert_eq!((job.nodes, job.spares), (4, 1));
-    let node_2 = Kill {
-        node: 2,
-        step: 10_000,
-    };
+    let node_2 = Kill { node: 2, step: 10_000 };
     assert_eq!(job.kills, [node_2]);
     assert_eq!((job.dir, job.output, job.png, job.json), Default::default());
     assert!(job.verify && !job.quiet);
@@ -125,10 +115,7 @@ fn the_last_of_verify_and_no_verify_counts() {
 
 #[test]
 fn help_and_version_are_printed() {
-    for (option, word) in [
-        ("--help", "--kill <NODE@STEP>"),
-        ("--version", "hillslope "),
-    ] {
+    for (option, word) in [("--help", "--kill <NODE@STEP>"), ("--version", "hillslope ")] {
         match Request::parse(["hillslope", option]) {
             Ok(Request::Print(text)) => assert!(text.contains(word), "{text}"),
             other => panic!("{other:?}"),
@@ -152,54 +139,24 @@ fn a_bad_option_is_refused_in_one_line_that_names_it() {
         (&["--nodes", "0"], "--nodes"),
         (&["--nodes", "257"], "--nodes"),
         (&["--spares", "-1"], "--spares"),
-        (
-            &["--nodes", "256"],
-            "--nodes and --spares: 257 processes are more than 256",
-        ),
+        (&["--nodes", "256"], "--nodes and --spares: 257 processes are more than 256"),
         (&["--level1-every", "-1"], "--level1-every"),
-        (
-            &["--strips", "0"],
-            "--strips 0: jacksboro.asc (shipped) has 342 inner rows",
-        ),
-        (
-            &["--strips", "343"],
-            "--strips 343: jacksboro.asc (shipped) has 342 inner rows",
-        ),
+        (&["--strips", "0"], "--strips 0: jacksboro.asc (shipped) has 342 inner rows"),
+        (&["--strips", "343"], "--strips 343: jacksboro.asc (shipped) has 342 inner rows"),
         (&["--kill", "2"], "--kill <NODE@STEP>': expected NODE@STEP"),
         (&["--kill", "2@-1"], "--kill"),
-        (
-            &["--kill", "0@5"],
-            "--kill 0@5: no node 0, the nodes are 1 to 5",
-        ),
-        (
-            &["--kill", "6@5"],
-            "--kill 6@5: no node 6, the nodes are 1 to 5",
-        ),
-        (
-            &["--kill", "1@5", "--kill", "2@20001"],
-            "--kill 2@20001: the job ends at step 20000",
-        ),
+        (&["--kill", "0@5"], "--kill 0@5: no node 0, the nodes are 1 to 5"),
+        (&["--kill", "6@5"], "--kill 6@5: no node 6, the nodes are 1 to 5"),
+        (&["--kill", "1@5", "--kill", "2@20001"], "--kill 2@20001: the job ends at step 20000"),
         (&["--kill", "2@5", "--no-kill"], "--no-kill"),
         (&["--dir", ".", "--resume", "."], "--resume"),
         (&["--dir", "missing/dir"], "--dir missing/dir: "),
         (&["--resume", "missing"], "--resume missing: "),
-        (
-            &["--output", "missing/out.asc"],
-            "--output missing/out.asc: ",
-        ),
+        (&["--output", "missing/out.asc"], "--output missing/out.asc: "),
         (&["--png", "."], "--png .: not "),
-        (
-            &["--json", "/dev/null"],
-            "--json /dev/null: not a regular file",
-        ),
-        (
-            &["--output", "new/"],
-            "--output new/: not the name of a file",
-        ),
-        (
-            &["--png", "same", "--json", "./same"],
-            "--json ./same: --png names the same file",
-        ),
+        (&["--json", "/dev/null"], "--json /dev/null: not a regular file"),
+        (&["--output", "new/"], "--output new/: not the name of a file"),
+        (&["--png", "same", "--json", "./same"], "--json ./same: --png names the same file"),
         (&["--wrong"], "--wrong"),
         (&["extra\nline"], "extra"),
     ];
@@ -225,9 +182,7 @@ fn a_resumed_job_is_what_it_was_and_kills_nothing_of_itself() {
     let (directory, input) = small();
     let dir = directory.path().to_str().unwrap();
     let grid = Grid::parse("small", SMALL).unwrap();
-    let line = [
-        "--resume", dir, "--input", &input, "--rate", "0.1", "--strips", "3",
-    ];
+    let line = ["--resume", dir, "--input", &input, "--rate", "0.1", "--strips", "3"];
     let resumed = options(&line).unwrap();
     assert_eq!(resumed.resume_dir(), Some(directory.path()));
     let job = resumed.resume(saved(), grid.clone()).unwrap();
@@ -252,27 +207,11 @@ fn a_resumed_job_refuses_options_that_say_otherwise() {
         ("--steps", "200", "--steps 200: the resumed job has 100"),
         ("--rate", "0.2", "--rate 0.2: the resumed job has 0.1"),
         ("--strips", "4", "--strips 4: the resumed job has 3"),
-        (
-            "--level1-every",
-            "6",
-            "--level1-every 6: the resumed job has 5",
-        ),
-        (
-            "--level2-every",
-            "1",
-            "--level2-every 1: the resumed job has 0",
-        ),
-        (
-            "--save-every",
-            "0",
-            "--save-every 0: the resumed job has 20",
-        ),
+        ("--level1-every", "6", "--level1-every 6: the resumed job has 5"),
+        ("--level2-every", "1", "--level2-every 1: the resumed job has 0"),
+        ("--save-every", "0", "--save-every 0: the resumed job has 20"),
         ("--kill", "1@101", "--kill 1@101: the job ends at step 100"),
-        (
-            "--input",
-            other,
-            "not the grid that the resumed job was begun with",
-        ),
+        ("--input", other, "not the grid that the resumed job was begun with"),
     ] {
         let grid = Grid::parse("small", SMALL).unwrap();
         let resumed = options(&["--resume", dir, option, value]).unwrap();

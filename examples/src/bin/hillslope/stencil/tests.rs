@@ -20,12 +20,7 @@ fn grid(ncols: usize, cells: Vec<f64>, nodata: Option<f64>) -> Grid {
     Grid {
         ncols,
         nrows: cells.len() / ncols,
-        header: Header {
-            x: Origin::Corner(0.0),
-            y: Origin::Corner(0.0),
-            cellsize: 1.0,
-            nodata,
-        },
+        header: Header { x: Origin::Corner(0.0), y: Origin::Corner(0.0), cellsize: 1.0, nodata },
         cells,
     }
 }
@@ -56,16 +51,8 @@ fn step_all(strips: &mut [Strip], rate: f64) {
     let before = strips.to_vec();
     for (i, strip) in strips.iter_mut().enumerate() {
         let (first, last) = (i == 0, i + 1 == before.len());
-        let north = if first {
-            before[i].north_input()
-        } else {
-            before[i - 1].bottom_row()
-        };
-        let south = if last {
-            before[i].south_input()
-        } else {
-            before[i + 1].top_row()
-        };
+        let north = if first { before[i].north_input() } else { before[i - 1].bottom_row() };
+        let south = if last { before[i].south_input() } else { before[i + 1].top_row() };
         strip.step(rate, north, south);
     }
 }
@@ -152,19 +139,10 @@ fn the_border_and_nodata_cells_keep_their_bits() {
 fn a_cell_that_comes_to_equal_nodata_stays_an_ordinary_cell() {
     // With NODATA 0 the middle cell passes exactly through 0 and must go on from there.
     let row = [0.5, 1.0, 1.0, 1.0, 0.5].map(f64::from);
-    let cells = [
-        row,
-        [-2.0, -1.0, 1.0, -1.0, -2.0],
-        [3.0, -1.0, -1.0, -1.0, 7.0],
-        row,
-    ]
-    .concat();
+    let cells = [row, [-2.0, -1.0, 1.0, -1.0, -2.0], [3.0, -1.0, -1.0, -1.0, 7.0], row].concat();
     let input = grid(5, cells, Some(0.0));
     let after_one = serial(&input, 0.25, 1, |_| ());
-    assert!(
-        after_one.contains(&0.0),
-        "the case is no longer one: {after_one:?}"
-    );
+    assert!(after_one.contains(&0.0), "the case is no longer one: {after_one:?}");
     let after_two = serial(&input, 0.25, 2, |_| ());
     let zero = after_one.iter().position(|&z| z == 0.0).unwrap();
     assert_ne!(after_two[zero], 0.0);
@@ -181,17 +159,13 @@ fn progress_counts_every_step() {
 #[test]
 fn a_strip_goes_on_from_restored_cells() {
     let grid = random_grid(&mut Random(3), 9, 8, 0.1);
-    let mut strips: Vec<Strip> = partition(8, 3)
-        .into_iter()
-        .map(|rows| Strip::new(Band::cut(&grid, rows)))
-        .collect();
+    let mut strips: Vec<Strip> =
+        partition(8, 3).into_iter().map(|rows| Strip::new(Band::cut(&grid, rows))).collect();
     step_all(&mut strips, 0.2);
     let saved = strips.clone();
     step_all(&mut strips, 0.2);
-    let mut again: Vec<Strip> = partition(8, 3)
-        .into_iter()
-        .map(|rows| Strip::new(Band::cut(&grid, rows)))
-        .collect();
+    let mut again: Vec<Strip> =
+        partition(8, 3).into_iter().map(|rows| Strip::new(Band::cut(&grid, rows))).collect();
     for (strip, saved) in again.iter_mut().zip(&saved) {
         strip.restore(saved.cells()).unwrap();
     }
@@ -207,13 +181,7 @@ fn cells_of_another_size_are_not_restored() {
     let mut strip = Strip::new(Band::cut(&grid, 2..5));
     let before = strip.cells().to_vec();
     let error = strip.restore(&before[1..]).unwrap_err();
-    assert_eq!(
-        error,
-        WrongSize {
-            expected: 27,
-            found: 26
-        }
-    );
+    assert_eq!(error, WrongSize { expected: 27, found: 26 });
     assert_eq!(strip.cells(), before);
     assert_eq!(strip.rows(), 2..5);
 }
