@@ -1,5 +1,7 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
+
 use crate::{
     Actor, ActorId, AnyLink, Down, ExitReason, GroupEpoch, Handler, Link, Message, MonitorRef,
     System, Timer,
@@ -16,13 +18,14 @@ pub struct Context<A: Actor> {
     cell: Arc<ActorCell<A>>,
     stop: Option<ExitReason>,
     message_epoch: Option<GroupEpoch>,
-    monitors: HashMap<MonitorRef, (AnyLink, Option<DownAction<A>>)>,
-    after: Vec<AfterAction<A>>,
+    /// In a mutex, as are the ones after, though nobody else locks it: so that a `&Context` may cross an await.
+    monitors: Mutex<HashMap<MonitorRef, (AnyLink, Option<DownAction<A>>)>>,
+    after: Mutex<Vec<AfterAction<A>>>,
 }
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(cell: Arc<ActorCell<A>>) -> Self {
-        Self { cell, stop: None, message_epoch: None, monitors: HashMap::new(), after: Vec::new() }
+        Self { cell, stop: None, message_epoch: None, monitors: Mutex::default(), after: Mutex::default() }
     }
 
     /// The actor's own identity.
@@ -83,7 +86,7 @@ impl<A: Actor> Context<A> {
 
     fn watch(&mut self, actor: &AnyLink, action: Option<DownAction<A>>) -> MonitorRef {
         let monitor = self.system().next_monitor();
-        self.monitors.insert(monitor, (actor.clone(), action));
+        self.monitors.get_mut().insert(monitor, (actor.clone(), action));
         let own = Arc::downgrade(&self.cell);
         let notify = Arc::new(move |down| {
             if let Some(cell) = own.upgrade() {
@@ -98,14 +101,14 @@ impl<A: Actor> Context<A> {
 
     /// Ends a monitor: no `Down` of it is handled any more, a queued one included.
     pub fn demonitor(&mut self, monitor: MonitorRef) {
-        if let Some((actor, _)) = self.monitors.remove(&monitor) {
+        if let Some((actor, _)) = self.monitors.get_mut().remove(&monitor) {
             actor.cell().unwatch(monitor);
         }
     }
 
     /// The monitors that have not fired.
     pub fn monitors(&self) -> usize {
-        self.monitors.len()
+        self.monitors.lock().len()
     }
 
     /// Sends `message` to this actor once, after `delay`.
@@ -135,7 +138,7 @@ impl<A: Actor> Context<A> {
 
     /// Runs `f` on the state after the handler in hand.
     pub fn after(&mut self, f: impl FnOnce(&mut A) + Send + 'static) {
-        self.after.push(Box::new(f));
+        self.after.get_mut().push(Box::new(f));
     }
 
     pub(crate) const fn take_stop(&mut self) -> Option<ExitReason> {
@@ -148,11 +151,11 @@ impl<A: Actor> Context<A> {
 
     /// `None` if the monitor was ended; else its action, if it has one.
     pub(crate) fn take_monitor(&mut self, monitor: MonitorRef) -> Option<Option<DownAction<A>>> {
-        self.monitors.remove(&monitor).map(|(_, action)| action)
+        self.monitors.get_mut().remove(&monitor).map(|(_, action)| action)
     }
 
     pub(crate) fn run_after(&mut self, actor: &mut A) {
-        for f in self.after.drain(..) {
+        for f in self.after.get_mut().drain(..) {
             f(actor);
         }
     }
@@ -160,7 +163,7 @@ impl<A: Actor> Context<A> {
 
 impl<A: Actor> Drop for Context<A> {
     fn drop(&mut self) {
-        for (monitor, (actor, _)) in self.monitors.drain() {
+        for (monitor, (actor, _)) in self.monitors.get_mut().drain() {
             actor.cell().unwatch(monitor);
         }
     }

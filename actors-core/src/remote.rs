@@ -35,6 +35,11 @@ pub struct Location {
     pub version: u32,
 }
 
+impl Location {
+    /// Before its first placement.
+    pub const NOWHERE: Self = Self { node: SystemId(0), version: 0 };
+}
+
 /// What travels to an actor on another node.
 #[derive(Debug)]
 pub enum Parcel {
@@ -235,7 +240,6 @@ impl System {
 }
 
 /// An actor type that is being exported.
-#[must_use = "messages and a constructor are added to it"]
 pub struct Export<'a, A> {
     exports: &'a Exports,
     actor: Arc<ExportedActor>,
@@ -254,7 +258,6 @@ pub struct Birth<A> {
 
 impl<A: Actor> Export<'_, A> {
     /// Lets messages of type `M` cross, under a name that is unique for the actor type.
-    #[allow(clippy::return_self_not_must_use, reason = "a chain may end here")]
     pub fn message<M>(self, name: &str) -> Self
     where
         A: Handler<M>,
@@ -279,7 +282,6 @@ impl<A: Actor> Export<'_, A> {
 
     /// Lets other nodes start such actors, from arguments that cross. The constructor runs in the
     /// new actor's own activation, at every start and restart.
-    #[allow(clippy::return_self_not_must_use, reason = "a chain may end here")]
     pub fn constructor<Args, F, Fut>(self, make: F) -> Self
     where
         Args: DeserializeOwned + Send + 'static,

@@ -121,3 +121,11 @@ impl<R> std::fmt::Debug for ReplyTo<R> {
         write!(f, "ReplyTo<{}>", std::any::type_name::<R>())
     }
 }
+
+impl<R: Send + 'static> ReplyTo<R> {
+    /// A question with a future for its answer, for code that is no actor.
+    pub fn channel() -> (Self, crate::BoxFuture<'static, Result<R, CallError>>) {
+        let (reply, waiting) = one_shot();
+        (reply, Box::pin(waiting.answer()))
+    }
+}

@@ -1,1 +1,65 @@
-//! actors-node
+//! Nodes for [`actors_core`]: remote links and spawn, failure detection, supervision across nodes.
+//!
+//! A *node* is a process with a name; each of its lives has an identity of its own. Nodes that have
+//! joined are connected each to each. A [`Link`](actors_core::Link) to an actor on another node is
+//! used like any other; what is [exported](actors_core::System::export) may cross.
+//!
+//! ```
+//! # use actors_core::{Actor, Context, Handler, Message, System};
+//! # use serde::{Serialize, Deserialize};
+//! # use std::time::Duration;
+//! use actors_node::Node;
+//! # struct Counter(u64);
+//! # impl Actor for Counter {}
+//! # #[derive(Serialize, Deserialize)]
+//! # struct Add(u64);
+//! # impl Message for Add { type Reply = u64; }
+//! # impl Handler<Add> for Counter {
+//! #     async fn handle(&mut self, m: Add, _: &mut Context<Self>) -> u64 { self.0 += m.0; self.0 }
+//! # }
+//!
+//! fn export(system: &System) {
+//!     system
+//!         .export::<Counter>("counter")
+//!         .message::<Add>("add")
+//!         .constructor(|start: u64, _birth| async move { Ok(Counter(start)) });
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Two nodes in one process here; the same across processes.
+//! let (a, b) = (System::builder().name("a").build(), System::builder().name("b").build());
+//! export(&a);
+//! export(&b);
+//! a.block_on(async {
+//!     let node_a = Node::builder(&a).start().await?;
+//!     let node_b = Node::builder(&b).start().await?;
+//!     node_b.join(&node_a.member().address, Duration::from_secs(5)).await?;
+//!     let on_b = node_a.wait_for("b", Duration::from_secs(5)).await?.id;
+//!     let counter = node_a.spawn::<Counter>(on_b, "counter", &40_u64).await?;
+//!     assert_eq!(counter.call(Add(2)).await?, 42);
+//!     # node_a.leave(); node_b.leave();
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! What is promised under which fault is on one page: `docs/semantics/node.md` in the repository.
+
+mod calls;
+mod detector;
+mod event;
+mod hosting;
+mod member;
+mod node;
+mod outbox;
+mod peers;
+mod placement;
+mod remote_child;
+mod wire;
+
+pub use detector::Detection;
+pub use event::{DownCause, NodeError, NodeEvent};
+pub use member::Member;
+pub use node::{Node, NodeBuilder};
+pub use remote_child::{Hosts, RemoteAddress, RemoteChild, SuperviseRemotely};
+pub use wire::Refusal;

@@ -1,1 +1,43 @@
-//! actors-supervise
+//! Supervisors for [`actors_core`].
+
+mod alarm;
+mod backoff;
+mod builder;
+mod child;
+mod commands;
+mod contain;
+mod core;
+mod error;
+mod event;
+mod host_failures;
+mod inbox;
+mod info;
+mod limit;
+mod link;
+mod local;
+mod machine;
+mod plan;
+mod policy;
+mod restart_source;
+mod spec;
+mod strategy;
+mod supervisor;
+mod task;
+mod tree;
+
+pub use backoff::Backoff;
+pub use builder::SupervisorBuilder;
+pub use child::{Child, ChildKind, Start};
+pub use host_failures::HostFailures;
+pub use error::{ChildError, SpecError, SupervisorError};
+pub use event::Event;
+pub use info::{ChildInfo, ChildStatus, Counts};
+pub use limit::Limit;
+pub use link::SupervisorLink;
+pub use local::Local;
+pub use plan::{Member, Plan, Planner, Round, RoundKind};
+pub use policy::{RestartPolicy, Shutdown};
+pub use spec::ChildSpec;
+pub use strategy::{AutoShutdown, Strategy};
+pub use supervisor::Supervisor;
+pub use task::TaskActor;

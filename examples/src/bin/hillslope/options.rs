@@ -100,7 +100,8 @@ impl Options {
         };
         let default_kill = Kill { node: 2, step: settings.steps / 2 };
         let killable = arguments.nodes + arguments.spares >= default_kill.node;
-        let kills = if arguments.kill.is_empty() && !arguments.no_kill && killable {
+        let killable = killable && !arguments.no_kill && arguments.listen.is_none();
+        let kills = if arguments.kill.is_empty() && killable {
             vec![default_kill]
         } else {
             arguments.kill.clone()
@@ -162,6 +163,7 @@ impl Options {
             json: arguments.json,
             verify: !arguments.no_verify,
             quiet: arguments.quiet,
+            listen: arguments.listen,
         })
     }
 }
@@ -193,6 +195,8 @@ pub(crate) struct Job {
     pub(crate) verify: bool,
     /// Whether to print errors only.
     pub(crate) quiet: bool,
+    /// Where to take nodes that others start; none of its own are then started, nor killed.
+    pub(crate) listen: Option<String>,
 }
 
 /// What a job keeps from its beginning to its end, however often it is resumed.
@@ -347,6 +351,10 @@ struct Arguments {
     /// Print errors only
     #[arg(long)]
     quiet: bool,
+
+    /// Start no node, take those that others start with `hillslope node --head ADDRESS --name N`
+    #[arg(long, value_name = "ADDRESS", hide = true, conflicts_with = "kill")]
+    listen: Option<String>,
 }
 
 fn processes(at_least: u32) -> RangedI64ValueParser<u32> {

@@ -158,7 +158,9 @@ impl Strip {
     /// # Panics
     ///
     /// When a halo is not one row long.
-    pub(crate) fn step(&mut self, rate: f64, north_halo: &[f64], south_halo: &[f64]) {
+    pub(crate) fn step(&mut self, rate: f64, north: Option<&[f64]>, south: Option<&[f64]>) {
+        let north_halo = north.unwrap_or(&self.north_input);
+        let south_halo = south.unwrap_or(&self.south_input);
         assert_eq!(north_halo.len(), self.ncols, "northern halo");
         assert_eq!(south_halo.len(), self.ncols, "southern halo");
         let last = self.rows.len() - 1;

@@ -53,7 +53,7 @@ fn step_all(strips: &mut [Strip], rate: f64) {
         let (first, last) = (i == 0, i + 1 == before.len());
         let north = if first { before[i].north_input() } else { before[i - 1].bottom_row() };
         let south = if last { before[i].south_input() } else { before[i + 1].top_row() };
-        strip.step(rate, north, south);
+        strip.step(rate, Some(north), Some(south));
     }
 }
 
@@ -211,5 +211,5 @@ fn more_strips_than_inner_rows_are_refused() {
 fn a_halo_of_another_length_is_refused() {
     let grid = random_grid(&mut Random(5), 9, 8, 0.0);
     let mut strip = Strip::new(Band::cut(&grid, 2..5));
-    strip.step(0.2, &[0.0; 8], &[0.0; 9]);
+    strip.step(0.2, Some(&[0.0; 8]), Some(&[0.0; 9]));
 }

@@ -1,0 +1,223 @@
+use std::{any::type_name, borrow::Cow, fmt};
+
+use bytemuck::Pod;
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    PutError, RestoreError,
+    checksum::{copy_summed, crc32},
+};
+
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "raw states are written as they lie in memory, which must be little-endian"
+);
+
+/// Which state of a key this is: a step or epoch that the caller chooses. The highest is the newest.
+pub type Version = u64;
+
+/// How the bytes of a [`Blob`] are to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// The elements of a slice as they lie in memory, little-endian.
+    Raw {
+        /// The Rust type of an element.
+        type_name: Cow<'static, str>,
+        /// Bytes of an element.
+        width: u32,
+    },
+    /// A value that serde wrote as MessagePack.
+    MessagePack,
+}
+
+/// A captured state: bytes that nobody changes any more, what they are, and their CRC-32.
+///
+/// Cheap to clone. A blob may be of any size, empty too. The checksum is verified whenever the
+/// state is read out of it.
+///
+/// ```
+/// # use actors_checkpoint::Blob;
+/// let heights = Blob::raw(&[1.5_f64, 2.5]);
+/// assert_eq!(heights.to_vec::<f64>()?, [1.5, 2.5]);
+/// assert!(heights.to_vec::<u64>().is_err());
+///
+/// let names = Blob::encode(&vec!["a", "b"])?;
+/// assert_eq!(names.decode::<Vec<String>>()?, ["a", "b"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blob {
+    kind: Kind,
+    schema: u32,
+    crc: u32,
+    #[serde(with = "crate::chunked")]
+    bytes: Bytes,
+}
+
+impl Blob {
+    /// Captures a slice of numbers, or of other plain data, as its raw bytes: one copy, summed on
+    /// the way, through no codec.
+    pub fn raw<T: Pod>(elements: &[T]) -> Self {
+        Self::raw_into(BytesMut::new(), elements)
+    }
+
+    /// Captures any value as MessagePack.
+    ///
+    /// # Errors
+    /// [`PutError::Encode`] when the value does not serialise.
+    pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, PutError> {
+        Self::encode_into(BytesMut::new(), value)
+    }
+
+    /// A blob of its parts, as a reader of files has them. The checksum is taken as given.
+    pub const fn from_parts(bytes: Bytes, kind: Kind, schema: u32, crc: u32) -> Self {
+        Self { kind, schema, crc, bytes }
+    }
+
+    /// The same state under a schema version: a number that the owner of the type raises when its
+    /// meaning changes. It starts as 0.
+    pub const fn with_schema(mut self, schema: u32) -> Self {
+        self.schema = schema;
+        self
+    }
+
+    /// The elements of a raw state.
+    ///
+    /// # Errors
+    /// [`RestoreError::WrongType`] when it holds other elements or a MessagePack value,
+    /// [`RestoreError::Length`] when the bytes are not whole elements, [`RestoreError::Corrupt`].
+    pub fn to_vec<T: Pod>(&self) -> Result<Vec<T>, RestoreError> {
+        let width = as_width::<T>();
+        match &self.kind {
+            Kind::Raw { type_name: held, width: w } if held == type_name::<T>() && *w == width => {}
+            _ => return Err(self.wrong_type(format!("raw {}", type_name::<T>()))),
+        }
+        if !self.bytes.len().is_multiple_of(size_of::<T>()) {
+            return Err(RestoreError::Length { length: self.bytes.len() as u64, width });
+        }
+        let mut elements = vec![T::zeroed(); self.bytes.len() / size_of::<T>()];
+        let mut rest = bytemuck::cast_slice_mut::<T, u8>(&mut elements);
+        let crc = copy_summed(&self.bytes, |block| {
+            let (to, after) = std::mem::take(&mut rest).split_at_mut(block.len());
+            to.copy_from_slice(block);
+            rest = after;
+        });
+        self.check(crc)?;
+        Ok(elements)
+    }
+
+    /// The value of a MessagePack state.
+    ///
+    /// # Errors
+    /// [`RestoreError::WrongType`] for a raw state, [`RestoreError::Corrupt`],
+    /// [`RestoreError::Decode`] when the value is of another type.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, RestoreError> {
+        if self.kind != Kind::MessagePack {
+            return Err(self.wrong_type(format!("MessagePack {}", type_name::<T>())));
+        }
+        self.verify()?;
+        let decoded = rmp_serde::from_slice(&self.bytes);
+        decoded.map_err(|e| RestoreError::Decode {
+            wanted: type_name::<T>().into(),
+            why: e.to_string(),
+        })
+    }
+
+    /// Compares the bytes with their checksum.
+    ///
+    /// # Errors
+    /// [`RestoreError::Corrupt`].
+    pub fn verify(&self) -> Result<(), RestoreError> {
+        self.check(crc32(&self.bytes))
+    }
+
+    /// The bytes, unverified.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// How many bytes.
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// True for a state of zero bytes.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How the bytes are to be read.
+    pub const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The schema version.
+    pub const fn schema(&self) -> u32 {
+        self.schema
+    }
+
+    /// The CRC-32 (ISO-HDLC, as in zlib) that the bytes must have.
+    pub const fn crc(&self) -> u32 {
+        self.crc
+    }
+
+    /// The same blob in memory of its own, so that it keeps no larger buffer alive.
+    pub(crate) fn detached(&self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }
+    }
+
+    pub(crate) fn raw_into<T: Pod>(mut buffer: BytesMut, elements: &[T]) -> Self {
+        let width = as_width::<T>();
+        let bytes: &[u8] = bytemuck::cast_slice(elements);
+        buffer.clear();
+        buffer.reserve(bytes.len());
+        let crc = copy_summed(bytes, |block| buffer.extend_from_slice(block));
+        let kind = Kind::Raw { type_name: type_name::<T>().into(), width };
+        Self { kind, schema: 0, crc, bytes: buffer.freeze() }
+    }
+
+    pub(crate) fn encode_into<T: Serialize + ?Sized>(
+        mut buffer: BytesMut,
+        value: &T,
+    ) -> Result<Self, PutError> {
+        buffer.clear();
+        let mut writer = buffer.writer();
+        rmp_serde::encode::write(&mut writer, value)
+            .map_err(|e| PutError::Encode(e.to_string()))?;
+        let bytes = writer.into_inner().freeze();
+        Ok(Self { kind: Kind::MessagePack, schema: 0, crc: crc32(&bytes), bytes })
+    }
+
+    fn check(&self, found: u32) -> Result<(), RestoreError> {
+        if found == self.crc {
+            return Ok(());
+        }
+        Err(RestoreError::Corrupt { expected: self.crc, found })
+    }
+
+    fn wrong_type(&self, wanted: String) -> RestoreError {
+        RestoreError::WrongType { wanted, found: self.kind.to_string() }
+    }
+}
+
+/// The size of an element; a type without one does not compile.
+const fn as_width<T>() -> u32 {
+    const { assert!(size_of::<T>() > 0 && size_of::<T>() <= u32::MAX as usize) };
+    size_of::<T>() as u32
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blob({}, {} B, crc {:08x})", self.kind, self.len(), self.crc)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Raw { type_name, width } => write!(f, "raw {type_name} of {width} B"),
+            Self::MessagePack => f.write_str("MessagePack"),
+        }
+    }
+}

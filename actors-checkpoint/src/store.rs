@@ -1,0 +1,306 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Blob, BudgetExceeded, Key, StoreError, Version};
+
+/// The versioned states of one level, in memory. It decides what is kept and does nothing else: no
+/// clock, no file, no thread.
+///
+/// | what | kept |
+/// |---|---|
+/// | the newest version of a key | always |
+/// | the newest version of a key at or below the [protected](Self::protect) one | always |
+/// | the `keep` newest versions of a key | as far as the budget allows |
+/// | older versions | no |
+///
+/// ```
+/// # use actors_checkpoint::{Blob, Key, Store};
+/// let mut store = Store::new(2, None);
+/// for version in 1..=3 {
+///     store.put("grid".into(), version, Blob::raw(&[version]))?;
+/// }
+/// assert_eq!(store.inventory(), [(Key::from("grid"), vec![2, 3])]);
+/// # Ok::<(), actors_checkpoint::StoreError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Store {
+    keep: usize,
+    budget: Option<u64>,
+    keys: BTreeMap<Key, BTreeMap<Version, Held>>,
+    /// What the budget may take, in the order in which it does.
+    evictable: BTreeSet<(Version, Key)>,
+    bytes: u64,
+    floor: Option<Version>,
+    changes: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    blob: Blob,
+    change: u64,
+}
+
+/// A version that is no longer in a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evicted {
+    /// The key.
+    pub key: Key,
+    /// Its version.
+    pub version: Version,
+    /// The bytes that became free.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// A store that keeps the `keep` newest versions of each key, one at least, in up to `budget`
+    /// bytes of states.
+    pub fn new(keep: usize, budget: Option<u64>) -> Self {
+        Self {
+            keep: keep.max(1),
+            budget,
+            keys: BTreeMap::new(),
+            evictable: BTreeSet::new(),
+            bytes: 0,
+            floor: None,
+            changes: 0,
+        }
+    }
+
+    /// Stores a version of a key, in place of the same version if there is one. Gives what had to
+    /// go: versions beyond `keep`, then, when over the budget, the oldest of any key.
+    ///
+    /// # Errors
+    /// [`StoreError::Outdated`], [`StoreError::Budget`]; nothing changed.
+    pub fn put(
+        &mut self,
+        key: Key,
+        version: Version,
+        blob: Blob,
+    ) -> Result<Vec<Evicted>, StoreError> {
+        let change = self.changes + 1;
+        let replaced = self.insert(&key, version, Held { blob, change });
+        let victims = self.victims(&key, version);
+        let victims = victims.inspect_err(|_| match replaced {
+            Some(held) => drop(self.insert(&key, version, held)),
+            None => drop(self.remove(&key, version)),
+        })?;
+        self.changes = change;
+        Ok(self.evict(victims))
+    }
+
+    /// From now on the newest version of each key at or below `version` is kept until a higher one
+    /// is protected: a level above has committed it. A lower `version` than the last is ignored.
+    pub fn protect(&mut self, version: Version) -> Vec<Evicted> {
+        if self.floor.is_some_and(|floor| floor >= version) {
+            return Vec::new();
+        }
+        self.floor = Some(version);
+        self.changes += 1;
+        let keys: Vec<Key> = self.keys.keys().cloned().collect();
+        let mut victims = Vec::new();
+        for key in &keys {
+            self.index(key);
+            victims.extend(self.beyond_keep(key).into_iter().map(|version| (version, key.clone())));
+        }
+        self.evict(victims)
+    }
+
+    /// The state of a key at a version.
+    pub fn get(&self, key: &Key, version: Version) -> Option<&Blob> {
+        Some(&self.keys.get(key)?.get(&version)?.blob)
+    }
+
+    /// The newest state of a key.
+    pub fn newest(&self, key: &Key) -> Option<(Version, &Blob)> {
+        let (version, held) = self.keys.get(key)?.last_key_value()?;
+        Some((*version, &held.blob))
+    }
+
+    /// The keys with their versions, oldest first.
+    pub fn inventory(&self) -> Vec<(Key, Vec<Version>)> {
+        let of = |(key, versions): (&Key, &BTreeMap<_, _>)| {
+            (key.clone(), versions.keys().copied().collect())
+        };
+        self.keys.iter().map(of).collect()
+    }
+
+    /// Every version of every key.
+    pub fn entries(&self) -> impl Iterator<Item = (&Key, Version, &Blob)> {
+        self.keys.iter().flat_map(|(key, versions)| {
+            versions.iter().map(move |(version, held)| (key, *version, &held.blob))
+        })
+    }
+
+    /// The newest version of every key.
+    pub fn newest_entries(&self) -> impl Iterator<Item = (&Key, Version, &Blob)> {
+        self.newest_since(0)
+    }
+
+    /// As [`newest_entries`](Self::newest_entries), of what was stored after the change with the
+    /// number `change`.
+    pub fn newest_since(&self, change: u64) -> impl Iterator<Item = (&Key, Version, &Blob)> {
+        self.keys.iter().filter_map(move |(key, versions)| {
+            let (version, held) = versions.last_key_value()?;
+            (held.change > change).then_some((key, *version, &held.blob))
+        })
+    }
+
+    /// Removes a key, gives how many versions it had.
+    pub fn reset(&mut self, key: &Key) -> usize {
+        let versions: Vec<Version> =
+            self.keys.get(key).into_iter().flat_map(|v| v.keys().copied()).collect();
+        for version in &versions {
+            self.remove(key, *version);
+        }
+        self.changes += u64::from(!versions.is_empty());
+        versions.len()
+    }
+
+    /// Removes every version above this one, all with `None`, and gives how many there were. A
+    /// protection above it ends.
+    pub fn rollback(&mut self, above: Option<Version>) -> usize {
+        let Some(version) = above else { return self.reset_all() };
+        let stale: Vec<(Key, Version)> = self
+            .entries()
+            .filter(|(_, held, _)| *held > version)
+            .map(|(key, held, _)| (key.clone(), held))
+            .collect();
+        for (key, held) in &stale {
+            self.remove(key, *held);
+        }
+        self.floor = self.floor.map(|floor| floor.min(version));
+        let keys: Vec<Key> = self.keys.keys().cloned().collect();
+        for key in &keys {
+            self.index(key);
+        }
+        self.changes += u64::from(!stale.is_empty());
+        stale.len()
+    }
+
+    /// Removes everything, the protection too, and gives how many versions there were.
+    pub fn reset_all(&mut self) -> usize {
+        let held = self.keys.values().map(BTreeMap::len).sum();
+        let changes = self.changes + u64::from(held > 0);
+        *self = Self { changes, ..Self::new(self.keep, self.budget) };
+        held
+    }
+
+    /// Bytes of all states held.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes that the states may take.
+    pub const fn budget(&self) -> Option<u64> {
+        self.budget
+    }
+
+    /// How many keys.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// True without keys.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The version that was last protected.
+    pub const fn protected(&self) -> Option<Version> {
+        self.floor
+    }
+
+    /// Counts the changes: two equal numbers, no change between them.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What has to go after `version` of `key` came.
+    fn victims(&self, key: &Key, version: Version) -> Result<Vec<(Version, Key)>, StoreError> {
+        let beyond = self.beyond_keep(key);
+        if beyond.contains(&version) {
+            let kept = self.keys[key].keys().find(|v| !beyond.contains(v));
+            let oldest = *kept.expect("the newest is always kept");
+            return Err(StoreError::Outdated { version, oldest });
+        }
+        let mut victims: Vec<_> = beyond.into_iter().map(|v| (v, key.clone())).collect();
+        let Some(budget) = self.budget else { return Ok(victims) };
+        let freed: u64 = victims.iter().map(|(v, k)| self.bytes_of(k, *v)).sum();
+        let mut over = (self.bytes - freed).saturating_sub(budget);
+        for (v, k) in &self.evictable {
+            if over == 0 {
+                break;
+            }
+            if k == key && (*v == version || victims.iter().any(|(gone, _)| gone == v)) {
+                continue;
+            }
+            over = over.saturating_sub(self.bytes_of(k, *v));
+            victims.push((*v, k.clone()));
+        }
+        if over > 0 {
+            return Err(BudgetExceeded { budget, needed: over }.into());
+        }
+        Ok(victims)
+    }
+
+    /// The versions of a key that are neither among the `keep` newest nor protected.
+    fn beyond_keep(&self, key: &Key) -> Vec<Version> {
+        let Some(versions) = self.keys.get(key) else { return Vec::new() };
+        let protected = self.protected_of(versions);
+        let old = versions.keys().rev().skip(self.keep).copied();
+        old.filter(|v| Some(*v) != protected).collect()
+    }
+
+    fn protected_of(&self, versions: &BTreeMap<Version, Held>) -> Option<Version> {
+        versions.range(..=self.floor?).next_back().map(|(version, _)| *version)
+    }
+
+    fn bytes_of(&self, key: &Key, version: Version) -> u64 {
+        self.get(key, version).map_or(0, |blob| blob.len() as u64)
+    }
+
+    fn evict(&mut self, victims: Vec<(Version, Key)>) -> Vec<Evicted> {
+        let removed = victims.into_iter().filter_map(|(version, key)| {
+            let held = self.remove(&key, version)?;
+            Some(Evicted { key, version, bytes: held.blob.len() as u64 })
+        });
+        removed.collect()
+    }
+
+    fn insert(&mut self, key: &Key, version: Version, held: Held) -> Option<Held> {
+        self.bytes += held.blob.len() as u64;
+        let versions = self.keys.entry(key.clone()).or_default();
+        let replaced = versions.insert(version, held);
+        self.bytes -= replaced.as_ref().map_or(0, |held| held.blob.len() as u64);
+        self.index(key);
+        replaced
+    }
+
+    fn remove(&mut self, key: &Key, version: Version) -> Option<Held> {
+        let versions = self.keys.get_mut(key)?;
+        let held = versions.remove(&version)?;
+        if versions.is_empty() {
+            self.keys.remove(key);
+        }
+        self.bytes -= held.blob.len() as u64;
+        self.evictable.remove(&(version, key.clone()));
+        self.index(key);
+        Some(held)
+    }
+
+    /// Brings the index up to date after a key's versions, or what is protected, have changed.
+    fn index(&mut self, key: &Key) {
+        let Some(versions) = self.keys.get(key) else { return };
+        let newest = versions.last_key_value().map(|(version, _)| *version);
+        let protected = self.protected_of(versions);
+        for version in versions.keys() {
+            let entry = (*version, key.clone());
+            if Some(*version) == newest || Some(*version) == protected {
+                self.evictable.remove(&entry);
+            } else {
+                self.evictable.insert(entry);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Questions to other nodes that wait for an answer.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actors_core::{ActorId, CallError, GroupEpoch, ReplyTo, StartError, SystemId};
+use parking_lot::Mutex;
+
+use crate::{
+    peers::Peers,
+    wire::{Body, Frame},
+};
+
+#[derive(Default)]
+pub(crate) struct Calls(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    pending: BTreeMap<u64, (SystemId, Pending)>,
+}
+
+enum Pending {
+    Answer(ReplyTo<Vec<u8>>),
+    Start(ReplyTo<Result<u32, StartError>>),
+}
+
+impl Calls {
+    pub(crate) fn ask(&self, node: SystemId, reply: ReplyTo<Vec<u8>>) -> u64 {
+        self.insert(node, Pending::Answer(reply))
+    }
+
+    fn insert(&self, node: SystemId, pending: Pending) -> u64 {
+        let mut state = self.0.lock();
+        state.next += 1;
+        let call = state.next;
+        state.pending.insert(call, (node, pending));
+        call
+    }
+
+    fn take(&self, call: u64) -> Option<Pending> {
+        self.0.lock().pending.remove(&call).map(|(_, pending)| pending)
+    }
+
+    pub(crate) fn answered(&self, call: u64, answer: Result<Vec<u8>, CallError>) {
+        match (self.take(call), answer) {
+            (Some(Pending::Answer(reply)), Ok(body)) => reply.answer(body),
+            (Some(Pending::Answer(reply)), Err(error)) => reply.refuse(error),
+            (Some(Pending::Start(_)) | None, _) => {}
+        }
+    }
+
+    pub(crate) fn started(&self, call: u64, result: Result<u32, StartError>) {
+        if let Some(Pending::Start(reply)) = self.take(call) {
+            reply.answer(result);
+        }
+    }
+
+    /// The node is gone: what waits for it never comes.
+    pub(crate) fn fail(&self, node: SystemId, name: &str) {
+        let mut state = self.0.lock();
+        let lost: Vec<u64> = state
+            .pending
+            .iter()
+            .filter(|(_, (asked, _))| *asked == node)
+            .map(|(call, _)| *call)
+            .collect();
+        let lost: Vec<_> = lost.iter().filter_map(|call| state.pending.remove(call)).collect();
+        drop(state);
+        for (_, pending) in lost {
+            match pending {
+                Pending::Answer(reply) => reply.refuse(CallError::NoConnection),
+                Pending::Start(reply) => {
+                    reply.answer(Err(StartError::NoConnection { node: name.to_owned() }));
+                }
+            }
+        }
+    }
+}
+
+impl Peers {
+    /// Makes an address on a node for an actor of an exported type.
+    pub(crate) async fn reserve(
+        &self,
+        on: SystemId,
+        export: &str,
+        actor: ActorId,
+        version: u32,
+    ) -> Result<(), StartError> {
+        let export = export.to_owned();
+        self.ask_to_start(on, |call| Frame::Reserve { call, export, actor, version }).await.map(drop)
+    }
+
+    /// Starts the next incarnation of an actor that was reserved on a node.
+    pub(crate) async fn start_actor(
+        &self,
+        on: SystemId,
+        actor: ActorId,
+        group: Option<GroupEpoch>,
+        incarnation: u32,
+        args: Vec<u8>,
+    ) -> Result<u32, StartError> {
+        let frame = |call| Frame::Start { call, actor, group, incarnation, args };
+        self.ask_to_start(on, frame).await
+    }
+
+    async fn ask_to_start(
+        &self,
+        on: SystemId,
+        frame: impl FnOnce(u64) -> Frame,
+    ) -> Result<u32, StartError> {
+        let lost = || StartError::NoConnection { node: self.name_of(on) };
+        let (tx, rx) = futures_channel();
+        let call = self.calls.insert(on, Pending::Start(tx));
+        if !self.send(on, &frame(call)) {
+            self.calls.take(call);
+            return Err(lost());
+        }
+        rx.await.unwrap_or_else(|| Err(lost()))
+    }
+
+    /// The way back of an answer to a question from another node.
+    pub(crate) fn answer_to(self: &Arc<Self>, from: SystemId, call: u64) -> ReplyTo<Vec<u8>> {
+        let peers = self.clone();
+        ReplyTo::to_function(move |answer: Result<Vec<u8>, CallError>| {
+            peers.send(from, &Frame::Reply { call, answer: answer.map(Body) });
+        })
+    }
+}
+
+/// A reply that an async function can wait for; `None` when it is dropped unanswered.
+fn futures_channel<T: Send + 'static>() -> (ReplyTo<T>, impl Future<Output = Option<T>>) {
+    let (tx, waiting) = ReplyTo::channel();
+    (tx, async move { waiting.await.ok() })
+}

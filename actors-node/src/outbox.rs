@@ -1,0 +1,66 @@
+//! Frames on their way to one peer: never waits, written in batches.
+
+use std::sync::Arc;
+
+use actors_core::host::WriteHalf;
+use event_listener::Event;
+use futures_lite::AsyncWriteExt;
+use parking_lot::Mutex;
+
+/// The queue of one connection. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Outbox(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    queue: Mutex<Queue>,
+    changed: Event,
+}
+
+#[derive(Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    closed: bool,
+}
+
+impl Outbox {
+    /// Queues a frame. False when the connection is gone.
+    pub(crate) fn push(&self, frame: &[u8]) -> bool {
+        let mut queue = self.0.queue.lock();
+        if queue.closed {
+            return false;
+        }
+        queue.bytes.extend_from_slice(frame);
+        drop(queue);
+        self.0.changed.notify(1);
+        true
+    }
+
+    /// Writes what is queued and ends the stream.
+    pub(crate) fn close(&self) {
+        self.0.queue.lock().closed = true;
+        self.0.changed.notify(usize::MAX);
+    }
+
+    /// Writes batches until the outbox is closed or the connection fails.
+    pub(crate) async fn write_to(&self, write: &mut WriteHalf) -> std::io::Result<()> {
+        let mut batch = Vec::new();
+        loop {
+            let changed = self.0.changed.listen();
+            let closed = {
+                let mut queue = self.0.queue.lock();
+                std::mem::swap(&mut batch, &mut queue.bytes);
+                queue.closed
+            };
+            if !batch.is_empty() {
+                write.write_all(&batch).await?;
+                write.flush().await?;
+                batch.clear();
+            } else if closed {
+                return write.close().await;
+            } else {
+                changed.await;
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A supervisor before it runs.
+
+use std::{collections::HashSet, fmt, sync::Arc};
+
+use actors_core::System;
+use crossbeam_channel::Receiver;
+
+use crate::{
+    AutoShutdown, ChildSpec, Event, HostFailures, Limit, Planner, SpecError, Strategy, Supervisor,
+    SupervisorError, SupervisorLink, core::Core, event::Hub,
+};
+
+/// A supervisor that is being described. [`Supervisor::builder`] makes one;
+/// [`ChildSpec::supervisor`] puts it into a tree.
+pub struct SupervisorBuilder {
+    pub(crate) settings: Settings,
+    pub(crate) children: Vec<ChildSpec>,
+    pub(crate) planner: Option<Box<dyn Planner>>,
+    pub(crate) events: Arc<Hub>,
+    pub(crate) host_failures: Vec<Box<dyn FnOnce(HostFailures) + Send>>,
+}
+
+/// What holds for all children.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) strategy: Strategy,
+    pub(crate) limit: Limit,
+    pub(crate) max_node_failures: Option<u32>,
+    pub(crate) auto_shutdown: AutoShutdown,
+}
+
+impl SupervisorBuilder {
+    pub(crate) fn new(strategy: Strategy) -> Self {
+        Self {
+            settings: Settings { strategy, ..Settings::default() },
+            children: Vec::new(),
+            planner: None,
+            events: Arc::default(),
+            host_failures: Vec::new(),
+        }
+    }
+
+    /// Adds a static child. Children start in the order in which they are added.
+    pub fn child(mut self, spec: impl Into<ChildSpec>) -> Self {
+        self.children.push(spec.into());
+        self
+    }
+
+    /// The restart limit; the default is 3 restarts in 5 s.
+    pub const fn limit(mut self, limit: Limit) -> Self {
+        self.settings.limit = limit;
+        self
+    }
+
+    /// How many nodes may fail in the life of the supervisor, apart from the restart limit. Without
+    /// it there is no limit.
+    pub const fn max_node_failures(mut self, max: u32) -> Self {
+        self.settings.max_node_failures = Some(max);
+        self
+    }
+
+    /// Whether the end of significant children ends the supervisor.
+    pub const fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.settings.auto_shutdown = auto_shutdown;
+        self
+    }
+
+    /// Who decides once per round what its children start from.
+    pub fn planner(mut self, planner: impl Planner) -> Self {
+        self.planner = Some(Box::new(planner));
+        self
+    }
+
+    /// Gives `f`, before the first child starts, what the failures of nodes are told to: for those
+    /// that watch the nodes of its children.
+    pub fn host_failures(mut self, f: impl FnOnce(HostFailures) + Send + 'static) -> Self {
+        self.host_failures.push(Box::new(f));
+        self
+    }
+
+    /// What happens, from the first start on.
+    pub fn subscribe(&self) -> Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Starts the supervisor and its children, and waits until all run. When the future is dropped
+    /// the supervisor ends.
+    ///
+    /// # Errors
+    /// A wrong spec; or a child that did not start: those before it were stopped, last first.
+    pub async fn start(self, system: &System) -> Result<SupervisorLink, SupervisorError> {
+        self.validate()?;
+        let (supervisor, outcome) = Supervisor::observed(Core::new(self));
+        let link = system.spawn(supervisor);
+        match SupervisorLink::of(link).await {
+            Ok(link) => Ok(link),
+            Err(ended) => Err(outcome.lock().take().unwrap_or(SupervisorError::Ended(ended))),
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), SpecError> {
+        validate_limit(self.settings.limit)?;
+        let mut ids = HashSet::new();
+        for spec in &self.children {
+            spec.validate(self.settings.auto_shutdown)?;
+            if !ids.insert(spec.id()) {
+                return Err(SpecError::DuplicateId(spec.id.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) const fn validate_limit(limit: Limit) -> Result<(), SpecError> {
+    if limit.period.is_zero() { Err(SpecError::ZeroPeriod) } else { Ok(()) }
+}
+
+impl fmt::Debug for SupervisorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisorBuilder")
+            .field("settings", &self.settings)
+            .field("children", &self.children)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! The stream of what a supervisor does.
+
+use std::time::Duration;
+
+use actors_core::{ExitReason, StartError};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+
+use crate::RoundKind;
+
+/// What a supervisor did or saw, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A round begins: these children are stopped and started together. One that is widened or tried
+    /// again is told again.
+    RoundStarted {
+        /// Why.
+        kind: RoundKind,
+        /// In the order of their start.
+        children: Vec<String>,
+    },
+    /// A child runs, for the first time or again.
+    ChildStarted {
+        /// The child.
+        id: String,
+        /// Its life.
+        incarnation: u32,
+        /// From the call of its start until it ran.
+        took: Duration,
+    },
+    /// A child's incarnation has ended, by itself or because it was stopped.
+    ChildExited {
+        /// The child.
+        id: String,
+        /// Its life.
+        incarnation: u32,
+        /// Why.
+        reason: ExitReason,
+    },
+    /// A start has failed.
+    StartFailed {
+        /// The child; `None` if the plan of the round failed.
+        id: Option<String>,
+        /// Why.
+        error: StartError,
+    },
+    /// All children of a restart round run again.
+    Restarted {
+        /// In the order of their start.
+        children: Vec<String>,
+        /// From the failure until the last of them ran.
+        took: Duration,
+    },
+    /// A node has failed, with these children.
+    HostFailed {
+        /// The name of the node.
+        node: String,
+        /// In the order of their start.
+        children: Vec<String>,
+    },
+    /// A child is no longer supervised here.
+    ChildRemoved {
+        /// The child.
+        id: String,
+    },
+    /// One failure too many: the supervisor gives up and stops its children.
+    LimitExceeded {
+        /// The child whose failure it was, if it was one child's.
+        id: Option<String>,
+        /// The failure.
+        reason: ExitReason,
+    },
+    /// All children are stopped; the supervisor ends.
+    ShutDown,
+}
+
+impl Event {
+    fn log(&self) {
+        match self {
+            Self::LimitExceeded { .. } => tracing::error!(event = ?self, "supervisor gives up"),
+            Self::HostFailed { .. } | Self::StartFailed { .. } => {
+                tracing::warn!(event = ?self, "supervisor");
+            }
+            Self::ChildExited { reason, .. } if reason.is_abnormal() => {
+                tracing::warn!(event = ?self, "supervisor");
+            }
+            _ => tracing::debug!(event = ?self, "supervisor"),
+        }
+    }
+}
+
+/// The subscribers. One that falls 4096 events behind loses the newest.
+#[derive(Debug, Default)]
+pub(crate) struct Hub(Mutex<Vec<Sender<Event>>>);
+
+const BACKLOG: usize = 4096;
+
+impl Hub {
+    pub(crate) fn subscribe(&self) -> Receiver<Event> {
+        let (tx, rx) = bounded(BACKLOG);
+        self.0.lock().push(tx);
+        rx
+    }
+
+    pub(crate) fn publish(&self, event: Event) {
+        event.log();
+        self.0.lock().retain(|tx| {
+            !matches!(tx.try_send(event.clone()), Err(TrySendError::Disconnected(_)))
+        });
+    }
+}

@@ -1,0 +1,228 @@
+//! What a supervisor is told about a child.
+
+use std::{fmt, time::Duration};
+
+use actors_core::{Actor, BoxFuture, StartError, supervision::Failure, supervision::RestartSource};
+
+use crate::{
+    AutoShutdown, Backoff, Child, ChildKind, RestartPolicy, Shutdown, SpecError, SupervisorBuilder,
+    local::Local, restart_source::RestartFn, task::TaskActor, tree::Subtree,
+};
+
+/// A child's id, how it is started, and the rules it is supervised by.
+///
+/// ```
+/// # use actors_core::Actor;
+/// # use actors_supervise::{ChildSpec, RestartPolicy, Shutdown};
+/// # use std::time::Duration;
+/// # #[derive(Default)] struct Worker; impl Actor for Worker {}
+/// let spec = ChildSpec::new("worker", Worker::default)
+///     .restart(RestartPolicy::Permanent)
+///     .shutdown(Shutdown::Timeout(Duration::from_secs(1)));
+/// ```
+///
+/// # Where the state of a restarted actor comes from
+///
+/// In this order: [`restart_with`](Self::restart_with) or [`restart_fn`](Self::restart_fn), the
+/// constructor of the spec, the last state. [`from_last_state`](Self::from_last_state) puts the last
+/// state before the constructor. The last state is what the crashed handler left: half changed,
+/// unless its changes are small enough to be whole.
+pub struct ChildSpec<C = Box<dyn Child>> {
+    pub(crate) id: String,
+    pub(crate) rules: Rules,
+    pub(crate) child: C,
+    /// What is wrong below it, if it is a supervisor.
+    pub(crate) invalid: Option<SpecError>,
+}
+
+/// The rules of one child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) restart: RestartPolicy,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) significant: bool,
+    pub(crate) backoff: Backoff,
+    pub(crate) kind: ChildKind,
+}
+
+impl<C: Child> ChildSpec<C> {
+    fn with(id: impl Into<String>, child: C) -> Self {
+        let rules = Rules {
+            restart: RestartPolicy::default(),
+            shutdown: Shutdown::default(),
+            significant: false,
+            backoff: Backoff::default(),
+            kind: child.kind(),
+        };
+        Self { id: id.into(), rules, child, invalid: None }
+    }
+
+    /// When it is restarted; the default is [`RestartPolicy::Transient`], for supervisors
+    /// [`RestartPolicy::Permanent`].
+    pub const fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.rules.restart = policy;
+        self
+    }
+
+    /// How it is stopped; the default is 5 s, for supervisors [`Shutdown::Infinity`].
+    pub const fn shutdown(mut self, shutdown: Shutdown) -> Self {
+        self.rules.shutdown = shutdown;
+        self
+    }
+
+    /// Whether its end by itself, without a restart, ends the supervisor: see [`AutoShutdown`].
+    pub const fn significant(mut self, significant: bool) -> Self {
+        self.rules.significant = significant;
+        self
+    }
+
+    /// How long to wait before a restart.
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.rules.backoff = backoff;
+        self
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The spec without the type of its child.
+    pub fn erase(self) -> ChildSpec {
+        ChildSpec {
+            id: self.id,
+            rules: self.rules,
+            child: Box::new(self.child),
+            invalid: self.invalid,
+        }
+    }
+
+    pub(crate) fn validate(&self, auto_shutdown: AutoShutdown) -> Result<(), SpecError> {
+        let Rules { restart, significant, .. } = self.rules;
+        if let Some(invalid) = &self.invalid {
+            return Err(invalid.clone());
+        }
+        if self.id.is_empty() {
+            return Err(SpecError::EmptyId);
+        }
+        if significant && restart == RestartPolicy::Permanent {
+            return Err(SpecError::SignificantPermanent(self.id.clone()));
+        }
+        if significant && auto_shutdown == AutoShutdown::Never {
+            return Err(SpecError::SignificantNever(self.id.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl<A: Actor> ChildSpec<Local<A>> {
+    /// An actor in this process, made by `init` at every start.
+    pub fn new(id: impl Into<String>, mut init: impl FnMut() -> A + Send + 'static) -> Self {
+        Self::fallible(id, move || {
+            let made = init();
+            async move { Ok(made) }
+        })
+    }
+
+    /// As [`new`](Self::new), with a constructor that may wait and fail. It runs in the actor's own
+    /// activation; its error or panic is a failed start.
+    pub fn fallible<Fut>(
+        id: impl Into<String>,
+        mut init: impl FnMut() -> Fut + Send + 'static,
+    ) -> Self
+    where
+        Fut: Future<Output = Result<A, StartError>> + Send + 'static,
+    {
+        let init = move || -> BoxFuture<'static, _> { Box::pin(init()) };
+        Self::with(id, Local::new(Box::new(init)))
+    }
+
+    /// An actor in this process that starts with `state` and is restarted from its last state.
+    pub fn from_state(id: impl Into<String>, state: A) -> Self {
+        Self::with(id, Local::from_state(state))
+    }
+
+    /// Restarts take their state from `source`. The first start does not.
+    pub fn restart_with(mut self, source: impl RestartSource<A>) -> Self {
+        self.child.set_source(source);
+        self
+    }
+
+    /// Restarts take their state from `restart`, which gets the last state and why it is the last.
+    pub fn restart_fn(
+        self,
+        restart: impl FnMut(Option<A>, &Failure) -> Result<A, StartError> + Send + 'static,
+    ) -> Self {
+        self.restart_with(RestartFn(restart))
+    }
+
+    /// Restarts go on with the last state, if there is one: it is lost when a start fails.
+    pub fn from_last_state(mut self) -> Self {
+        self.child.prefer_last_state();
+        self
+    }
+
+    /// Registers the actor under this name for as long as it is a child. The name stays with it over
+    /// restarts.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.child.set_name(name.into());
+        self
+    }
+}
+
+impl ChildSpec<Local<TaskActor>> {
+    /// A future that is started, restarted when it panics, and removed when it is done.
+    ///
+    /// It runs beside the supervisor, which never waits for it; it ends at its next `.await` when it
+    /// is stopped.
+    pub fn task<Fut>(id: impl Into<String>, task: impl FnMut() -> Fut + Send + 'static) -> Self
+    where
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        Self::with(id, Local::task(TaskActor::new(task, None)))
+    }
+
+    /// A task that is ended with [`TimedOut`](actors_core::ExitReason::TimedOut), and removed, when it
+    /// has not ended by itself after `timeout`.
+    pub fn task_within<Fut>(
+        id: impl Into<String>,
+        timeout: Duration,
+        task: impl FnMut() -> Fut + Send + 'static,
+    ) -> Self
+    where
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        Self::with(id, Local::task(TaskActor::new(task, Some(timeout))))
+    }
+}
+
+impl ChildSpec {
+    /// A child of any kind.
+    pub fn custom(id: impl Into<String>, child: impl Child) -> Self {
+        ChildSpec::with(id, child).erase()
+    }
+
+    /// A supervisor as a child: permanent, and given all the time it needs to stop. When it is
+    /// restarted its static children are started anew, at the same addresses; those that were added
+    /// while it ran are gone.
+    pub fn supervisor(id: impl Into<String>, supervisor: SupervisorBuilder) -> Self {
+        let invalid = supervisor.validate().err();
+        let spec = ChildSpec::with(id, Subtree::new(supervisor)).erase();
+        Self { invalid, ..spec }.restart(RestartPolicy::Permanent).shutdown(Shutdown::Infinity)
+    }
+}
+
+impl<A: Actor> From<ChildSpec<Local<A>>> for ChildSpec {
+    fn from(spec: ChildSpec<Local<A>>) -> Self {
+        spec.erase()
+    }
+}
+
+impl<C> fmt::Debug for ChildSpec<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildSpec")
+            .field("id", &self.id)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}

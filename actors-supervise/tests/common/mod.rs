@@ -1,0 +1,234 @@
+//! Actors and waits that the tests share.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part of it")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use actors_core::{Actor, Context, ExitReason, Handler, Message, StartError, System};
+use actors_supervise::{
+    ChildInfo, ChildSpec, ChildStatus, Event, Local, Strategy, Supervisor, SupervisorBuilder,
+    SupervisorLink,
+};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+/// Far longer than anything here takes: a test that waits this long has failed.
+pub const LONG: Duration = Duration::from_secs(30);
+
+/// What actors did, in order.
+#[derive(Clone)]
+pub struct Diary {
+    tx: Sender<String>,
+    rx: Receiver<String>,
+}
+
+impl Diary {
+    pub fn new() -> Self {
+        let (tx, rx) = unbounded();
+        Self { tx, rx }
+    }
+
+    pub fn write(&self, line: impl Into<String>) {
+        self.tx.send(line.into()).expect("the diary holds both ends");
+    }
+
+    pub fn read(&self) -> Vec<String> {
+        self.rx.try_iter().collect()
+    }
+
+    pub fn wait(&self, line: &str) {
+        while self.rx.recv_timeout(LONG).expect(line) != line {}
+    }
+}
+
+/// Sums up, and fails as asked.
+pub struct Worker {
+    id: String,
+    pub sum: u64,
+    diary: Diary,
+}
+
+impl Worker {
+    pub fn new(id: &str, diary: &Diary) -> Self {
+        Self { id: id.into(), sum: 0, diary: diary.clone() }
+    }
+}
+
+impl Actor for Worker {
+    async fn init(&mut self, _: &mut Context<Self>) -> Result<(), StartError> {
+        self.diary.write(format!("+{}", self.id));
+        Ok(())
+    }
+
+    async fn term(&mut self, _: &ExitReason) {
+        // Time enough for a supervisor that does not wait for this to be found out.
+        for _ in 0..100 {
+            futures_lite::future::yield_now().await;
+        }
+        self.diary.write(format!("-{}", self.id));
+    }
+}
+
+pub struct Add(pub u64);
+impl Message for Add {
+    type Reply = u64;
+}
+impl Handler<Add> for Worker {
+    async fn handle(&mut self, Add(n): Add, _: &mut Context<Self>) -> u64 {
+        self.sum += n;
+        self.sum
+    }
+}
+
+/// Ends with this reason.
+pub struct End(pub ExitReason);
+impl Message for End {
+    type Reply = ();
+}
+impl Handler<End> for Worker {
+    async fn handle(&mut self, End(reason): End, cx: &mut Context<Self>) {
+        cx.stop(reason);
+    }
+}
+
+/// Panics, after it has changed the state.
+pub struct Crash;
+impl Message for Crash {
+    type Reply = ();
+}
+impl Handler<Crash> for Worker {
+    async fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
+        self.sum += 1000;
+        panic!("as asked");
+    }
+}
+
+/// Which life is it?
+pub struct Life;
+impl Message for Life {
+    type Reply = u32;
+}
+impl Handler<Life> for Worker {
+    async fn handle(&mut self, _: Life, cx: &mut Context<Self>) -> u32 {
+        cx.incarnation()
+    }
+}
+
+/// Waits for ever.
+pub struct Hang;
+impl Message for Hang {
+    type Reply = ();
+}
+impl Handler<Hang> for Worker {
+    async fn handle(&mut self, _: Hang, _: &mut Context<Self>) {
+        self.diary.write(format!("hangs {}", self.id));
+        std::future::pending::<()>().await;
+    }
+}
+
+pub fn worker(id: &str, diary: &Diary) -> ChildSpec<Local<Worker>> {
+    let (name, diary) = (id.to_owned(), diary.clone());
+    ChildSpec::new(id, move || Worker::new(&name, &diary))
+}
+
+/// A worker whose starts fail while the counter is above zero; each one counts it down.
+pub fn faulty(id: &str, diary: &Diary, failures: &Arc<AtomicU32>) -> ChildSpec<Local<Worker>> {
+    let (name, diary, failures) = (id.to_owned(), diary.clone(), failures.clone());
+    ChildSpec::fallible(id, move || {
+        let fails = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        let made = match fails {
+            Ok(_) => {
+                diary.write(format!("!{name}"));
+                Err(StartError::failed("not yet"))
+            }
+            Err(_) => Ok(Worker::new(&name, &diary)),
+        };
+        async move { made }
+    })
+}
+
+pub fn tree(strategy: Strategy, ids: &[&str], diary: &Diary) -> SupervisorBuilder {
+    let empty = Supervisor::builder(strategy);
+    ids.iter().fold(empty, |builder, id| builder.child(worker(id, diary)))
+}
+
+/// A running tree, with its events from the first start on.
+pub struct Run {
+    pub system: System,
+    pub supervisor: SupervisorLink,
+    pub events: Receiver<Event>,
+}
+
+pub fn start(builder: SupervisorBuilder) -> Run {
+    let system = System::new();
+    let events = builder.subscribe();
+    let supervisor = system.block_on(builder.start(&system)).expect("all children start");
+    Run { system, supervisor, events }
+}
+
+impl Run {
+    pub fn wait<T>(&self, what: &str, mut found: impl FnMut(&Event) -> Option<T>) -> T {
+        loop {
+            let event = self.events.recv_timeout(LONG).unwrap_or_else(|_| panic!("no {what}"));
+            if let Some(found) = found(&event) {
+                return found;
+            }
+        }
+    }
+
+    pub fn exited(&self, child: &str) -> ExitReason {
+        self.wait("exit", |event| match event {
+            Event::ChildExited { id, reason, .. } if id == child => Some(reason.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn started(&self, child: &str) -> u32 {
+        self.wait("start", |event| match event {
+            Event::ChildStarted { id, incarnation, .. } if id == child => Some(*incarnation),
+            _ => None,
+        })
+    }
+
+    pub fn restarted(&self) -> Vec<String> {
+        self.wait("restart", |event| match event {
+            Event::Restarted { children, .. } => Some(children.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn link(&self, id: &str) -> actors_core::Link<Worker> {
+        self.system.block_on(self.supervisor.child(id)).expect("a worker with this id")
+    }
+
+    pub fn which(&self) -> Vec<ChildInfo> {
+        self.system.block_on(self.supervisor.which_children()).expect("the supervisor runs")
+    }
+
+    pub fn info(&self, id: &str) -> Option<ChildInfo> {
+        self.which().into_iter().find(|info| info.id == id)
+    }
+
+    pub fn status(&self, id: &str) -> Option<ChildStatus> {
+        self.info(id).map(|info| info.status)
+    }
+
+    pub fn call<M: Message>(&self, link: &actors_core::Link<Worker>, message: M) -> M::Reply
+    where
+        Worker: Handler<M>,
+    {
+        self.system.block_on(async { link.call(message).within(LONG).await }).expect("it answers")
+    }
+
+    pub fn down(&self) -> ExitReason {
+        self.system.block_on(self.supervisor.link().down()).reason
+    }
+}
+
+pub fn error() -> ExitReason {
+    ExitReason::Error("failed".into())
+}
