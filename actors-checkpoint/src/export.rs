@@ -3,8 +3,8 @@ use actors_core::System;
 use crate::{
     Checkpointing, CheckpointingArgs,
     message::{
-        All, Best, Describe, Get, Inventory, Load, Protect, Pull, Put, Register, Reset, Rollback, Save,
-        SetIntervals, SetParent, Unregister, Update,
+        All, Best, Describe, Get, Inventory, Load, Protect, Pull, Put, Register, Reset, Rollback,
+        Save, SetIntervals, SetParent, Unregister, Update,
     },
 };
 

@@ -42,7 +42,8 @@ impl<T: Send + 'static, E: Send + 'static> Request<T, E> {
 
     /// A request that failed before it was sent.
     pub(crate) fn failed(error: E) -> Self {
-        let answer = move |_| -> BoxFuture<'static, Result<T, E>> { Box::pin(async { Err(error) }) };
+        let answer =
+            move |_| -> BoxFuture<'static, Result<T, E>> { Box::pin(async { Err(error) }) };
         Self { answer: Box::new(answer), limit: Limit::Usual }
     }
 }

@@ -56,7 +56,8 @@ fn every_flipped_bit_is_found() {
 fn what_does_not_fit_is_told() {
     let raw = Blob::raw(&[1.0_f64]).with_schema(4);
     assert_eq!(raw.schema(), 4);
-    let wrong = RestoreError::WrongType { wanted: "raw u64".into(), found: "raw f64 of 8 B".into() };
+    let wrong =
+        RestoreError::WrongType { wanted: "raw u64".into(), found: "raw f64 of 8 B".into() };
     assert_eq!(raw.to_vec::<u64>(), Err(wrong));
     assert!(matches!(raw.decode::<f64>(), Err(RestoreError::WrongType { .. })));
 

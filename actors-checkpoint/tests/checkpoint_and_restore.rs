@@ -61,9 +61,7 @@ fn ckpt_1_missing_and_timeout_are_different_answers() {
 }
 
 /// Keeps an actor busy until the sender is dropped.
-fn blocked(
-    actor: &Link<Checkpointing>,
-) -> (actors_core::Call<()>, std::sync::mpsc::Sender<()>) {
+fn blocked(actor: &Link<Checkpointing>) -> (actors_core::Call<()>, std::sync::mpsc::Sender<()>) {
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let call = actor.exec(move |_| {
         let _ = wait.recv();

@@ -158,8 +158,9 @@ fn ckpt_9_a_failed_save_is_told_and_the_next_one_works() {
         };
         assert!(matches!(full.what, SnapshotProblem::NoSpace { free: 0, .. }), "{full}");
         disk.set_capacity(u64::MAX);
-        disk.fail_at(disk.operations() + 1, std::io::ErrorKind::Other);
+        disk.fail_from(disk.operations() + 1, std::io::ErrorKind::Other);
         assert!(matches!(local.save().forever().await, Err(SaveError::Snapshot(_))));
+        disk.heal();
         local.reset_all().await.expect("it answers");
         local.load().forever().await.expect("the last good one is there");
         assert_eq!(local.restore::<u8>("k", 1).await, Ok(1));
@@ -242,7 +243,9 @@ fn ckpt_7_intervals_in_virtual_time_tick_at_their_period_and_not_after_a_stop() 
         let config = CheckpointingConfig::level(1).directory("states");
         let local = spawn(&system, config);
         let disk = system.host().disk.clone();
-        let saved = move || SnapshotDir::open_read_only(disk.clone(), "states").ok().and_then(|d| d.newest());
+        let saved = move || {
+            SnapshotDir::open_read_only(disk.clone(), "states").ok().and_then(|d| d.newest())
+        };
         let change = async |version: u64| {
             local.checkpoint("k", version, &version, 1).await.expect("stored");
         };

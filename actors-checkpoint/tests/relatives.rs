@@ -108,7 +108,8 @@ fn ckpt_5_fan_in_100() {
     let above = spawn(&system, level(2));
     let children: Vec<_> = (0..100).map(|_| spawn(&system, level(1))).collect();
     system.block_on(async {
-        let registered: Vec<_> = children.iter().map(|child| above.register(child).forever()).collect();
+        let registered: Vec<_> =
+            children.iter().map(|child| above.register(child).forever()).collect();
         for answer in registered {
             answer.await.expect("they register");
         }

@@ -139,7 +139,10 @@ fn ckpt_12_random_operations_keep_what_is_promised() {
             match store.put(key.clone(), version, blob(size)) {
                 Ok(_) => {
                     assert!(store.get(&key, version).is_some());
-                    newest.entry(key.clone()).and_modify(|v| *v = version.max(*v)).or_insert(version);
+                    newest
+                        .entry(key.clone())
+                        .and_modify(|v| *v = version.max(*v))
+                        .or_insert(version);
                     if Some(version) <= floor {
                         sure.entry(key).and_modify(|v| *v = version.max(*v)).or_insert(version);
                     }

@@ -144,9 +144,8 @@ fn at_every_operation(
         let disk = committed(seed, 2, entries);
         let first = disk.operations() + 1;
         put_fault(&disk, first + nth - 1);
-        let done = open(&disk).and_then(|mut writer| {
-            writer.commit(3, &entries(3), &meta(3)).map(drop)
-        });
+        let done =
+            open(&disk).and_then(|mut writer| writer.commit(3, &entries(3), &meta(3)).map(drop));
         let is_past_the_end = disk.operations() < first + nth - 1;
         check(nth, disk, done);
         if is_past_the_end {
@@ -161,36 +160,44 @@ fn ckpt_9_a_crash_at_any_operation_leaves_the_old_or_the_new_version_whole() {
     let (mut old, mut new) = (0, 0);
     for seed in 0..150 {
         let off = |disk: &SimDisk, n| disk.fail_from(n, io::ErrorKind::BrokenPipe);
-        at_every_operation(seed, if seed % 2 == 0 { small } else { large }, off, |nth, disk, done| {
-            let entries = if seed % 2 == 0 { small } else { large };
-            let after = disk.crash();
-            let reader = SnapshotDir::open_read_only(Arc::new(after.clone()), DIR);
-            let (newest, corrupt) = reader.expect("it opens").load_newest();
-            let newest = newest.unwrap_or_else(|| panic!("lost: seed {seed}, operation {nth}"));
-            assert_eq!(corrupt, [], "seed {seed}, operation {nth}");
-            assert_whole(&newest, entries);
-            if done.is_ok() {
-                assert_eq!(newest.version, 3, "committed is committed: seed {seed}, operation {nth}");
-            }
-            match newest.version {
-                2 => old += 1,
-                3 => new += 1,
-                other => panic!("version {other}: seed {seed}, operation {nth}"),
-            }
-            // A writer cleans up and goes on, also over the same version, and crashes again.
-            let mut writer = open(&after).expect("it opens");
-            let seen = writer.newest().expect("as the reader saw");
-            assert_eq!(seen, newest.version);
-            writer.commit(seen + 1, &entries(seen + 1), &meta(seen + 1)).expect("committed");
-            drop(writer);
-            let names = after.list(Path::new(DIR)).expect("it lists");
-            assert_eq!(names.len(), 4, "two versions, manifest and lock: {names:?}");
-            let (newest, corrupt) = open(&after.crash()).expect("it opens").load_newest();
-            assert_eq!(corrupt, []);
-            let newest = newest.expect("there is one");
-            assert_eq!(newest.version, seen + 1);
-            assert_whole(&newest, entries);
-        });
+        at_every_operation(
+            seed,
+            if seed % 2 == 0 { small } else { large },
+            off,
+            |nth, disk, done| {
+                let entries = if seed % 2 == 0 { small } else { large };
+                let after = disk.crash();
+                let reader = SnapshotDir::open_read_only(Arc::new(after.clone()), DIR);
+                let (newest, corrupt) = reader.expect("it opens").load_newest();
+                let newest = newest.unwrap_or_else(|| panic!("lost: seed {seed}, operation {nth}"));
+                assert_eq!(corrupt, [], "seed {seed}, operation {nth}");
+                assert_whole(&newest, entries);
+                if done.is_ok() {
+                    assert_eq!(
+                        newest.version, 3,
+                        "committed is committed: seed {seed}, operation {nth}"
+                    );
+                }
+                match newest.version {
+                    2 => old += 1,
+                    3 => new += 1,
+                    other => panic!("version {other}: seed {seed}, operation {nth}"),
+                }
+                // A writer cleans up and goes on, also over the same version, and crashes again.
+                let mut writer = open(&after).expect("it opens");
+                let seen = writer.newest().expect("as the reader saw");
+                assert_eq!(seen, newest.version);
+                writer.commit(seen + 1, &entries(seen + 1), &meta(seen + 1)).expect("committed");
+                drop(writer);
+                let names = after.list(Path::new(DIR)).expect("it lists");
+                assert_eq!(names.len(), 4, "two versions, manifest and lock: {names:?}");
+                let (newest, corrupt) = open(&after.crash()).expect("it opens").load_newest();
+                assert_eq!(corrupt, []);
+                let newest = newest.expect("there is one");
+                assert_eq!(newest.version, seen + 1);
+                assert_whole(&newest, entries);
+            },
+        );
     }
     assert!(old > 100 && new > 100, "both were seen: {old} old, {new} new");
 }
@@ -252,6 +259,8 @@ fn ckpt_9_after_a_failed_commit_the_same_writer_tries_again() {
                 let at = disk.operations() + nth;
                 disk.fail_at(at, io::ErrorKind::Other);
                 let first = writer.commit(3, &large(3), &meta(3));
+                let is_past_the_end = disk.operations() < at;
+                disk.heal();
                 if first.is_err() {
                     let (newest, _) = writer.load_newest();
                     assert_whole(&newest.expect("the writer still reads"), large);
@@ -266,7 +275,7 @@ fn ckpt_9_after_a_failed_commit_the_same_writer_tries_again() {
                 for version in reopened.versions() {
                     assert_whole(&reopened.load(version).expect("it is whole"), large);
                 }
-                if disk.operations() < at {
+                if is_past_the_end {
                     break;
                 }
             }

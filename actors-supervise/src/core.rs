@@ -35,6 +35,7 @@ pub(crate) struct Core {
     system: Option<System>,
     booted: Option<Result<(), SupervisorError>>,
     exit: Option<ExitReason>,
+    killed: bool,
     /// Why it did not start, for who starts it.
     pub(crate) outcome: Arc<Mutex<Option<SupervisorError>>>,
     events: Arc<Hub>,
@@ -65,6 +66,7 @@ impl Core {
             system: None,
             booted: None,
             exit: None,
+            killed: false,
             outcome: Arc::default(),
             events,
             host_failures,
@@ -103,6 +105,7 @@ impl Core {
         }
         self.booted = None;
         self.exit = None;
+        self.killed = false;
         let booted = self.start_all().await;
         if let Err(error) = &booted {
             self.end().await;
@@ -470,6 +473,10 @@ impl Core {
 
     /// Ends everything that still runs, without waiting for it.
     pub(crate) fn kill_all(&mut self) {
+        // A second kill would interrupt the children's `term`.
+        if std::mem::replace(&mut self.killed, true) {
+            return;
+        }
         for (&key, slot) in &mut self.slots {
             if self.machine.is_alive(key) {
                 slot.child.kill();

@@ -324,7 +324,8 @@ impl Coordinator {
         for level in MEMORY..=safe_at.min(PARTNER) {
             self.commit(level, *version);
         }
-        if safe_at == LAST {
+        // A member that has no partner places its copies in the last level's store.
+        if safe_at == LAST && self.hierarchy.due(*version) == Some(LAST) {
             self.save(*version, cx);
         }
         // Older ones are complete or were overtaken; kept sets stay small.
@@ -375,7 +376,14 @@ async fn save(
         let entry = entry.map_err(|error| error.to_string())?;
         entries.push((key, version, entry.blob));
     }
-    let commit = move || directory.lock().commit(version, &entries, &meta).map(drop);
+    let commit = move || {
+        let mut directory = directory.lock();
+        // What was restored from it is placed again at a restart.
+        match directory.newest() {
+            Some(newest) if newest >= version => Ok(()),
+            _ => directory.commit(version, &entries, &meta).map(drop),
+        }
+    };
     system.host().blocking(commit).await.map_err(|error| error.to_string())
 }
 

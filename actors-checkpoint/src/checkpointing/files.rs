@@ -99,8 +99,7 @@ impl Checkpointing {
             self.store.entries().map(|(key, v, blob)| (key.clone(), v, blob.clone())).collect();
         let about = About { level: self.level, protected: self.store.protected() };
         let changes = self.store.changes();
-        let (own, host, incarnation) =
-            (cx.link(), cx.system().host().clone(), cx.incarnation());
+        let (own, host, incarnation) = (cx.link(), cx.system().host().clone(), cx.incarnation());
         self.files.is_saving = true;
         cx.spawn_task(async move {
             let (disk, to) = (host.disk.clone(), directory.clone());
@@ -125,8 +124,7 @@ impl Checkpointing {
     /// Newest first, so that what does not fit is what is old.
     fn take_snapshot(&mut self, snapshot: Snapshot, corrupt: Vec<SnapshotError>) -> LoadReport {
         let number = snapshot.version;
-        let mut report =
-            LoadReport { snapshot: number, loaded: 0, left_out: Vec::new(), corrupt };
+        let mut report = LoadReport { snapshot: number, loaded: 0, left_out: Vec::new(), corrupt };
         if let Some(protected) = protected_by(&snapshot) {
             self.store.protect(protected);
         }

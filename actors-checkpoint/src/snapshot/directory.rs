@@ -235,7 +235,8 @@ impl SnapshotDir {
     /// [`SnapshotProblem::Missing`] if it is not committed; else what is wrong with its file, and
     /// where.
     pub fn load(&self, version: Version) -> Result<Snapshot, SnapshotError> {
-        let missing = || SnapshotError::new(self.path.join(file_name(version)), SnapshotProblem::Missing);
+        let missing =
+            || SnapshotError::new(self.path.join(file_name(version)), SnapshotProblem::Missing);
         let listed = self.listed.iter().find(|listed| listed.version == version);
         let listed = listed.ok_or_else(missing)?;
         let (snapshot, seal) = self.read_data(&listed.name)?;
@@ -350,7 +351,8 @@ impl SnapshotDir {
     }
 
     fn check_space(&self, data: u64) -> Result<(), SnapshotError> {
-        let free = self.disk.free_space(&self.path).map_err(|e| SnapshotError::io(&self.path, &e))?;
+        let free =
+            self.disk.free_space(&self.path).map_err(|e| SnapshotError::io(&self.path, &e))?;
         let mut listed = self.listed.clone();
         listed.push(Listed {
             version: 0,
@@ -380,7 +382,8 @@ impl SnapshotDir {
         name: &str,
         write: impl FnOnce(&mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<T>,
     ) -> Result<T, SnapshotError> {
-        let (file, temporary) = (self.path.join(name), self.path.join(format!("{name}{TEMPORARY}")));
+        let (file, temporary) =
+            (self.path.join(name), self.path.join(format!("{name}{TEMPORARY}")));
         let in_place = || {
             let mut to = self.disk.create(&temporary)?;
             let written = write(&mut |bytes| to.write_all(bytes))?;
@@ -448,25 +451,21 @@ fn is_data(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// Makes a directory whose name, and those of the directories above that were missing, are safe.
+/// Makes a directory whose name is safe, with those of all directories above it. One with a manifest
+/// has been through this: its writer had opened it.
 fn make_directory(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    if disk.list(path).is_ok() {
+    let manifest = path.join(MANIFEST);
+    if disk.list(path).is_ok_and(|files| files.contains(&manifest)) {
         return Ok(());
     }
-    let above = |path: &Path| match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
-        parent => parent.map(Path::to_path_buf),
-    };
-    let mut changed = Vec::new();
-    let mut missing = path.to_path_buf();
-    while let Some(parent) = above(&missing) {
-        let exists = disk.list(&parent).is_ok();
-        changed.push(parent.clone());
-        if exists || parent == Path::new(".") {
-            break;
-        }
-        missing = parent;
-    }
     disk.create_dir_all(path)?;
-    changed.iter().rev().try_for_each(|parent| disk.sync_dir(parent))
+    for above in path.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match disk.sync_dir(above) {
+            // Not ours to read, so not ours to have made.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }

@@ -122,7 +122,10 @@ impl SimDisk {
             }
             for (file, content) in &state.files {
                 let kept = content.after_crash(&mut rng);
-                found.files.insert(*file, Content { seen: kept.clone(), safe: kept, ..Content::default() });
+                found.files.insert(
+                    *file,
+                    Content { seen: kept.clone(), safe: kept, ..Content::default() },
+                );
             }
             found.rng = rng;
             found.drop_nameless();
@@ -211,7 +214,8 @@ impl State {
     }
 
     fn set(&mut self, path: &Path, node: Option<Node>) {
-        let name = self.names.entry(path.to_path_buf()).or_insert_with(|| Name { states: vec![None] });
+        let name =
+            self.names.entry(path.to_path_buf()).or_insert_with(|| Name { states: vec![None] });
         name.states.push(node);
     }
 
@@ -387,9 +391,8 @@ impl Disk for SimDisk {
         if !state.is_directory(&found) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let here = state.names.keys().filter(|path| {
-            parent(path) == found && state.node(path).is_some()
-        });
+        let here =
+            state.names.keys().filter(|path| parent(path) == found && state.node(path).is_some());
         Ok(here.filter_map(|path| Some(dir.join(path.file_name()?))).collect())
     }
 
@@ -514,4 +517,151 @@ fn plain(path: &Path) -> PathBuf {
 
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn path(name: &str) -> &Path {
+        Path::new(name)
+    }
+
+    fn here() -> &'static Path {
+        Path::new(".")
+    }
+
+    fn written(disk: &SimDisk, name: &str, bytes: &[u8]) -> Box<dyn DiskFile> {
+        let mut file = disk.create(path(name)).expect("created");
+        file.write_all(bytes).expect("written");
+        file
+    }
+
+    fn safe(disk: &SimDisk, name: &str, bytes: &[u8]) {
+        written(disk, name, bytes).sync().expect("synced");
+        disk.sync_dir(here()).expect("synced");
+    }
+
+    /// What a file may be after a crash, over many seeds.
+    fn after_crashes(prepare: impl Fn(&SimDisk)) -> HashSet<Option<Vec<u8>>> {
+        let crashes = (0..400).map(|seed| {
+            let disk = SimDisk::new(seed);
+            prepare(&disk);
+            disk.crash().read(path("f")).ok()
+        });
+        crashes.collect()
+    }
+
+    #[test]
+    fn what_was_synced_survives() {
+        let found = after_crashes(|disk| safe(disk, "f", b"safe"));
+        assert_eq!(found, HashSet::from([Some(b"safe".to_vec())]));
+    }
+
+    #[test]
+    fn what_was_not_synced_is_lost_kept_or_torn() {
+        let found = after_crashes(|disk| {
+            safe(disk, "f", b"safe");
+            disk.append(path("f")).unwrap().write_all(&[b'x'; 2000]).unwrap();
+        });
+        let mut lengths: Vec<_> = found.iter().map(|f| f.as_ref().map_or(0, Vec::len)).collect();
+        lengths.sort_unstable();
+        assert_eq!((lengths[0], lengths[lengths.len() - 1]), (4, 2004));
+        assert!(lengths.iter().any(|n| (5..2004).contains(n)), "cut off");
+        let holed =
+            |f: &Option<Vec<u8>>| f.as_ref().is_some_and(|f| f.len() == 2004 && f.contains(&0));
+        assert!(found.iter().any(holed), "sectors missing");
+        assert!(found.iter().flatten().all(|f| f.starts_with(b"safe")));
+    }
+
+    #[test]
+    fn a_name_that_was_not_synced_is_there_or_not() {
+        let found = after_crashes(|disk| written(disk, "f", b"x").sync().unwrap());
+        assert_eq!(found, HashSet::from([None, Some(b"x".to_vec())]));
+        let found = after_crashes(|disk| {
+            safe(disk, "f", b"old");
+            safe(disk, "g", b"new");
+            disk.rename(path("g"), path("f")).unwrap();
+        });
+        assert_eq!(found, HashSet::from([Some(b"old".to_vec()), Some(b"new".to_vec())]));
+        let found = after_crashes(|disk| {
+            safe(disk, "f", b"x");
+            disk.remove(path("f")).unwrap();
+        });
+        assert_eq!(found, HashSet::from([None, Some(b"x".to_vec())]));
+    }
+
+    #[test]
+    fn a_file_goes_with_its_directory() {
+        let found: HashSet<bool> = (0..100)
+            .map(|seed| {
+                let disk = SimDisk::new(seed);
+                disk.create_dir_all(path("d/e")).unwrap();
+                written(&disk, "d/e/f", b"x").sync().unwrap();
+                disk.sync_dir(path("d/e")).unwrap();
+                disk.sync_dir(path("d")).unwrap();
+                let after = disk.crash();
+                assert_eq!(after.list(path("d")).is_ok(), after.read(path("d/e/f")).is_ok());
+                after.read(path("d/e/f")).is_ok()
+            })
+            .collect();
+        assert_eq!(found, HashSet::from([true, false]), "`d` itself was not safe");
+    }
+
+    #[test]
+    fn a_sync_after_one_that_failed_makes_nothing_safe() {
+        let found = after_crashes(|disk| {
+            safe(disk, "f", b"");
+            let mut file = disk.append(path("f")).unwrap();
+            file.write_all(b"xyz").unwrap();
+            disk.fail_at(disk.operations() + 1, io::ErrorKind::Other);
+            file.sync().unwrap_err();
+            file.sync().expect("the kernel has forgotten");
+            assert_eq!(disk.read(path("f")).unwrap(), b"xyz");
+        });
+        assert!(found.contains(&Some(Vec::new())) && found.contains(&Some(b"xyz".to_vec())));
+    }
+
+    #[test]
+    fn faults_come_at_their_operation() {
+        let disk = SimDisk::new(1);
+        disk.fail_at(2, io::ErrorKind::StorageFull);
+        disk.fail_from(4, io::ErrorKind::BrokenPipe);
+        let kinds: Vec<_> = (0..6).map(|_| disk.list(here()).map_err(|e| e.kind()).err()).collect();
+        let (full, off) = (Some(io::ErrorKind::StorageFull), Some(io::ErrorKind::BrokenPipe));
+        assert_eq!(kinds, [None, full, None, off, off, off]);
+        disk.heal();
+        assert!(disk.list(here()).is_ok());
+        assert_eq!(disk.operations(), 7);
+    }
+
+    #[test]
+    fn a_full_disk_takes_what_fits() {
+        let disk = SimDisk::new(1);
+        disk.set_capacity(5);
+        let mut file = disk.create(path("f")).unwrap();
+        let full = file.write_all(b"1234567").unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(disk.read(path("f")).unwrap(), b"12345");
+        assert_eq!(disk.free_space(here()).unwrap(), 0);
+        disk.remove(path("f")).unwrap();
+        drop(file);
+        disk.sync_dir(here()).unwrap();
+        assert_eq!(disk.free_space(here()).unwrap(), 5, "room once nothing can bring it back");
+    }
+
+    #[test]
+    fn the_same_seed_crashes_alike() {
+        let run = |seed| {
+            let disk = SimDisk::new(seed);
+            let _file = written(&disk, "f", &[7; 5000]);
+            let _lock = disk.lock(path("lock")).unwrap();
+            let after = disk.crash();
+            drop(after.lock(path("lock")).expect("no lock survives"));
+            (after.read(path("f")).ok(), after.crash().list(here()).unwrap())
+        };
+        (0..50).for_each(|seed| assert_eq!(run(seed), run(seed)));
+    }
 }

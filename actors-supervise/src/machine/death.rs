@@ -163,9 +163,13 @@ impl Machine {
         self.tell(Told::HostFailed { node: node.clone(), children: victims.clone() });
         let reason = ExitReason::NodeFailure { node };
         let mut failed = Vec::new();
+        let mut left = Vec::new();
         for &key in &victims {
+            let round = self.children.get(&key).and_then(|entry| entry.round);
             if self.lost(key, &reason, now) {
                 failed.push(key);
+            } else {
+                left.extend(round);
             }
         }
         if self.ending {
@@ -180,6 +184,10 @@ impl Machine {
         }
         if !failed.is_empty() {
             self.restart(self.taken_along(&failed), &[], now);
+        }
+        // Only now: before, they might have started one that is lost too.
+        for id in left {
+            self.advance(id, now);
         }
     }
 
@@ -202,11 +210,8 @@ impl Machine {
             return false;
         }
         if entry.rules.restart == RestartPolicy::Temporary {
-            let round = self.leave(key);
+            self.leave(key);
             self.remove(key);
-            if let Some(id) = round {
-                self.advance(id, now);
-            }
             return false;
         }
         true

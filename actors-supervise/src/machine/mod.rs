@@ -8,6 +8,8 @@ mod command;
 mod death;
 mod ending;
 mod round;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

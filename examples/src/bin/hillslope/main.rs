@@ -28,7 +28,7 @@ const CLUSTER: &str = "hillslope";
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(logging())
         .with_writer(std::io::stderr)
         .init();
     let mut arguments = std::env::args_os().peekable();
@@ -54,6 +54,11 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
     }
+}
+
+/// Nothing, unless `RUST_LOG` asks for it: the program says by itself what happens.
+fn logging() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into())
 }
 
 /// One line, and the status for bad input and unrecoverable losses.

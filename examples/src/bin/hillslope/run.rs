@@ -218,14 +218,15 @@ struct Run<'a> {
     kills: Vec<Kill>,
     killed: BTreeMap<u32, Instant>,
     failures: Vec<Failure>,
-    /// Failures that wait for their restart, with the strips that were lost and when it was known.
+    /// When the loss of each node was known.
+    known: BTreeMap<u32, Instant>,
+    /// Failures that wait for their restart, with the strips that were lost.
     open: Vec<Open>,
 }
 
 struct Open {
     failure: usize,
     strips: Vec<u32>,
-    known: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -247,6 +248,7 @@ impl<'a> Run<'a> {
             kills: job.kills.clone(),
             killed: BTreeMap::new(),
             failures: Vec::new(),
+            known: BTreeMap::new(),
             open: Vec::new(),
         }
     }
@@ -304,6 +306,9 @@ impl<'a> Run<'a> {
             }
             Heard::Group(GroupEvent::Damaged { error }) => self.events.note(&error),
             Heard::Group(_) => {}
+            Heard::Supervisor(SupervisorEvent::HostFailed { node, children }) => {
+                self.strips_lost(&node, &children);
+            }
             Heard::Supervisor(SupervisorEvent::Restarted { .. }) => self.restarted(),
             Heard::Supervisor(SupervisorEvent::ChildExited { id, reason, .. })
                 if matches!(reason, ExitReason::Panic { .. }) =>
@@ -345,12 +350,8 @@ impl<'a> Run<'a> {
         let killed = self.killed.get(&name);
         let detect_ms = killed.map(|killed| milliseconds(at.saturating_duration_since(*killed)));
         let at_step = self.slowest();
+        self.known.insert(name, at);
         self.events.node_lost(name, at_step, detect_ms);
-        let on_it = |n: &usize| self.hosts.host(&strip_id(*n)) == Some(member.id);
-        let strips: Vec<u32> = (0..self.steps.len()).filter(on_it).map(|n| n as u32 + 1).collect();
-        if !strips.is_empty() {
-            self.open.push(Open { failure: self.failures.len(), strips, known: at });
-        }
         let kind = match (killed, cause) {
             (None, DownCause::Silent) => "silent",
             _ => "kill",
@@ -366,6 +367,20 @@ impl<'a> Run<'a> {
             lost_steps: None,
             recover_ms: None,
         });
+    }
+
+    /// The strips that a lost node had; a spare has none.
+    fn strips_lost(&mut self, node: &str, children: &[String]) {
+        let strips = (1..).zip(self.strip_ids()).filter(|(_, id)| children.contains(id));
+        let strips: Vec<u32> = strips.map(|(number, _)| number).collect();
+        let failure = self.failures.iter().position(|failure| failure.node.to_string() == node);
+        if let (Some(failure), false) = (failure, strips.is_empty()) {
+            self.open.push(Open { failure, strips });
+        }
+    }
+
+    fn strip_ids(&self) -> impl Iterator<Item = String> + use<> {
+        (0..self.steps.len()).map(strip_id)
     }
 
     /// All strips run again.
@@ -386,7 +401,7 @@ impl<'a> Run<'a> {
             });
             let failure = &mut self.failures[open.failure];
             let lost_steps = failure.at_step.saturating_sub(step);
-            let recover_ms = milliseconds(open.known.elapsed());
+            let recover_ms = milliseconds(self.known[&failure.node].elapsed());
             failure.restarted_on = Some(node);
             failure.level = Some(level);
             failure.restored_step = Some(step);
