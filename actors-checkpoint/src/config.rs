@@ -32,6 +32,7 @@ pub struct CheckpointingConfig {
     pub(crate) directory: Option<PathBuf>,
     pub(crate) intervals: Intervals,
     pub(crate) patience: Duration,
+    pub(crate) hold: Option<u8>,
 }
 
 impl CheckpointingConfig {
@@ -46,6 +47,7 @@ impl CheckpointingConfig {
             directory: None,
             intervals: Intervals { update: Interval::OFF, save: Interval::OFF },
             patience: DEFAULT_PATIENCE,
+            hold: None,
         }
     }
 
@@ -94,6 +96,16 @@ impl CheckpointingConfig {
     }
 }
 
+impl CheckpointingConfig {
+    /// Holds versions that are put for `level` or higher until one at or above them is
+    /// [protected](crate::message::Protect), beyond `keep` and budget: a group may have to go back
+    /// to them. Only for stores that are told what is protected.
+    pub const fn hold_from(mut self, level: u8) -> Self {
+        self.hold = Some(level);
+        self
+    }
+}
+
 /// What another node starts a [`Checkpointing`] actor from, once it is [exported](crate::export).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CheckpointingArgs {
@@ -105,11 +117,14 @@ pub struct CheckpointingArgs {
     pub budget: Option<u64>,
     /// As [`CheckpointingConfig::parent`].
     pub parent: Option<Link<Checkpointing>>,
+    /// As [`CheckpointingConfig::hold_from`].
+    #[serde(default)]
+    pub hold: Option<u8>,
 }
 
 impl From<CheckpointingArgs> for CheckpointingConfig {
     fn from(args: CheckpointingArgs) -> Self {
-        let CheckpointingArgs { level, keep, budget, parent } = args;
-        Self { keep, budget, parent, ..Self::level(level) }
+        let CheckpointingArgs { level, keep, budget, parent, hold } = args;
+        Self { keep, budget, parent, hold, ..Self::level(level) }
     }
 }

@@ -20,8 +20,9 @@ pub enum StoreError {
     },
 }
 
-/// A state does not fit beside those that must not be evicted: the newest of each key and the
-/// protected ones. A retry succeeds once keys are reset or the budget is raised.
+/// A state does not fit beside those that must not be evicted for it: the newest of each key, the
+/// protected ones, and, if it is neither itself, those that are newer. A retry succeeds once keys
+/// are reset or the budget is raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{needed} B are needed beyond the memory budget of {budget} B")]
 pub struct BudgetExceeded {

@@ -11,6 +11,7 @@ use crate::{Blob, BudgetExceeded, Key, StoreError, Version};
 /// |---|---|
 /// | the newest version of a key | always |
 /// | the newest version of a key at or below the [protected](Self::protect) one | always |
+/// | versions that were [held](Self::put_held), above the protected one | always |
 /// | the `keep` newest versions of a key | as far as the budget allows |
 /// | older versions | no |
 ///
@@ -39,6 +40,8 @@ pub struct Store {
 struct Held {
     blob: Blob,
     change: u64,
+    /// Until a version at or above this one is protected.
+    awaited: bool,
 }
 
 /// A version that is no longer in a store.
@@ -78,8 +81,32 @@ impl Store {
         version: Version,
         blob: Blob,
     ) -> Result<Vec<Evicted>, StoreError> {
+        self.put_version(key, version, blob, false)
+    }
+
+    /// As [`put`](Self::put), for a version that a group may commit: it is kept until one at or
+    /// above it is [protected](Self::protect), since until then the group may go back to it.
+    ///
+    /// # Errors
+    /// As `put`.
+    pub fn put_held(
+        &mut self,
+        key: Key,
+        version: Version,
+        blob: Blob,
+    ) -> Result<Vec<Evicted>, StoreError> {
+        self.put_version(key, version, blob, true)
+    }
+
+    fn put_version(
+        &mut self,
+        key: Key,
+        version: Version,
+        blob: Blob,
+        awaited: bool,
+    ) -> Result<Vec<Evicted>, StoreError> {
         let change = self.changes + 1;
-        let replaced = self.insert(&key, version, Held { blob, change });
+        let replaced = self.insert(&key, version, Held { blob, change, awaited });
         let victims = self.victims(&key, version);
         let victims = victims.inspect_err(|_| match replaced {
             Some(held) => drop(self.insert(&key, version, held)),
@@ -229,10 +256,12 @@ impl Store {
         let freed: u64 = victims.iter().map(|(v, k)| self.bytes_of(k, *v)).sum();
         let mut over = (self.bytes - freed).saturating_sub(budget);
         for (v, k) in &self.evictable {
-            if over == 0 {
+            // Its own turn to go, before those that are newer.
+            let is_own = k == key && *v == version;
+            if over == 0 || is_own {
                 break;
             }
-            if k == key && (*v == version || victims.iter().any(|(gone, _)| gone == v)) {
+            if k == key && victims.iter().any(|(gone, _)| gone == v) {
                 continue;
             }
             over = over.saturating_sub(self.bytes_of(k, *v));
@@ -244,16 +273,22 @@ impl Store {
         Ok(victims)
     }
 
-    /// The versions of a key that are neither among the `keep` newest nor protected.
+    /// The versions of a key that are neither among the `keep` newest nor kept for the group.
     fn beyond_keep(&self, key: &Key) -> Vec<Version> {
         let Some(versions) = self.keys.get(key) else { return Vec::new() };
         let protected = self.protected_of(versions);
-        let old = versions.keys().rev().skip(self.keep).copied();
-        old.filter(|v| Some(*v) != protected).collect()
+        let old = versions.iter().rev().skip(self.keep);
+        old.filter(|(version, held)| Some(**version) != protected && !self.awaits(**version, held))
+            .map(|(version, _)| *version)
+            .collect()
     }
 
     fn protected_of(&self, versions: &BTreeMap<Version, Held>) -> Option<Version> {
         versions.range(..=self.floor?).next_back().map(|(version, _)| *version)
+    }
+
+    fn awaits(&self, version: Version, held: &Held) -> bool {
+        held.awaited && self.floor.is_none_or(|floor| version > floor)
     }
 
     fn bytes_of(&self, key: &Key, version: Version) -> u64 {
@@ -294,9 +329,10 @@ impl Store {
         let Some(versions) = self.keys.get(key) else { return };
         let newest = versions.last_key_value().map(|(version, _)| *version);
         let protected = self.protected_of(versions);
-        for version in versions.keys() {
+        for (version, held) in versions {
             let entry = (*version, key.clone());
-            if Some(*version) == newest || Some(*version) == protected {
+            let kept = Some(*version) == newest || Some(*version) == protected;
+            if kept || self.awaits(*version, held) {
                 self.evictable.remove(&entry);
             } else {
                 self.evictable.insert(entry);

@@ -99,6 +99,18 @@ fn ckpt_18_the_only_version_of_a_key_and_the_protected_one_are_never_evicted() {
 }
 
 #[test]
+fn ckpt_18_an_old_version_never_pushes_out_a_newer_one() {
+    let mut store = Store::new(9, Some(30));
+    for version in [5, 6, 7] {
+        store.put("k".into(), version, blob(10)).expect("it fits");
+    }
+    assert!(matches!(store.put("k".into(), 4, blob(10)), Err(StoreError::Budget(_))));
+    assert_eq!(versions(&store, "k"), [5, 6, 7]);
+    store.put("other".into(), 1, blob(10)).expect("it is the newest of its key");
+    assert_eq!(versions(&store, "k"), [6, 7]);
+}
+
+#[test]
 fn ckpt_18_an_actor_tells_who_refused_and_who_has_it() {
     let system = System::new();
     let above = system.spawn(Checkpointing::new(CheckpointingConfig::level(2).budget(100)));
@@ -161,4 +173,31 @@ fn ckpt_12_random_operations_keep_what_is_promised() {
             }
         }
     }
+}
+
+/// A version on its way to a commit is kept until one at or above it is committed, however many newer
+/// ones come meanwhile; a roll-back drops what is above it.
+#[test]
+fn ckpt_12_versions_that_a_group_may_go_back_to_are_held() {
+    let mut store = Store::new(2, None);
+    let key = Key::from("k");
+    let versions = |store: &Store| store.inventory().pop().map(|(_, versions)| versions);
+    store.put_held(key.clone(), 3, Blob::raw(&[3_u8])).unwrap();
+    for version in 4..=5 {
+        store.put(key.clone(), version, Blob::raw(&[0_u8])).unwrap();
+    }
+    store.put_held(key.clone(), 6, Blob::raw(&[6_u8])).unwrap();
+    for version in 7..=9 {
+        store.put(key.clone(), version, Blob::raw(&[0_u8])).unwrap();
+    }
+    assert_eq!(versions(&store), Some(vec![3, 6, 8, 9]));
+    store.protect(3);
+    assert_eq!(versions(&store), Some(vec![3, 6, 8, 9]));
+    store.protect(6);
+    assert_eq!(versions(&store), Some(vec![6, 8, 9]));
+    assert_eq!(store.rollback(Some(6)), 2);
+    assert_eq!(versions(&store), Some(vec![6]));
+    store.put(key.clone(), 7, Blob::raw(&[7_u8])).unwrap();
+    assert_eq!(store.rollback(None), 2);
+    assert_eq!(versions(&store), None);
 }

@@ -192,8 +192,8 @@ impl StartError {
     }
 }
 
-/// Errors of the registry of names. Nothing changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Errors of names. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum NameError {
     /// The name belongs to a live actor.
@@ -208,9 +208,9 @@ pub enum NameError {
         /// The name.
         name: String,
         /// The type asked for.
-        wanted: &'static str,
+        wanted: String,
         /// The type it has.
-        found: &'static str,
+        found: String,
     },
     /// The actor is dead.
     #[error("the actor is dead")]

@@ -1,6 +1,8 @@
-use std::marker::PhantomData;
+use std::{fmt, marker::PhantomData, sync::Arc};
 
-use crate::{Actor, Context, Handler, Link, Message, System};
+use serde::{Deserialize, Serialize};
+
+use crate::{Actor, Context, Handler, Link, Message, NameError, System};
 
 type Behaviour<M> = Box<dyn FnMut(M, &mut Context<FnActor<M>>) -> <M as Message>::Reply + Send>;
 
@@ -39,6 +41,38 @@ impl<M: Message> FnActor<M> {
 
 impl<M: Message> Actor for FnActor<M> {}
 
+/// Take the behaviour that was exported under this name, from the next message on: how a
+/// [`FnActor`] on another node is told to become another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Become<M> {
+    name: String,
+    message: PhantomData<fn(M)>,
+}
+
+impl<M> Become<M> {
+    /// The behaviour with this name on the actor's node.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), message: PhantomData }
+    }
+}
+
+impl<M: Message> Message for Become<M> {
+    /// [`NameError::Unknown`] leaves the behaviour as it is.
+    type Reply = Result<(), NameError>;
+}
+
+impl<M: Message> Handler<Become<M>> for FnActor<M> {
+    async fn handle(
+        &mut self,
+        Become { name, .. }: Become<M>,
+        cx: &mut Context<Self>,
+    ) -> Result<(), NameError> {
+        self.behaviour = cx.system().behaviour(&name)?;
+        Ok(())
+    }
+}
+
 impl<M: Message> Handler<M> for FnActor<M> {
     async fn handle(&mut self, message: M, cx: &mut Context<Self>) -> M::Reply {
         (self.behaviour)(message, cx)
@@ -52,7 +86,47 @@ impl<M: Message> Context<FnActor<M>> {
     }
 }
 
+type MakeBehaviour<M> = Box<dyn Fn() -> Behaviour<M> + Send + Sync>;
+
 impl System {
+    /// Gives a behaviour a name that other nodes can ask for: with [`Become`], and as the argument of
+    /// [`export_behaviours`](Self::export_behaviours).
+    pub fn export_fn<M, F>(&self, name: &str, behaviour: F)
+    where
+        M: Message,
+        F: Fn(M) -> M::Reply + Clone + Send + Sync + 'static,
+    {
+        let make: MakeBehaviour<M> = Box::new(move || {
+            let behaviour = behaviour.clone();
+            Box::new(move |message, _cx| behaviour(message))
+        });
+        self.exports().add_function::<M>(name, Arc::new(make));
+    }
+
+    /// Lets closures that take `M` be spawned on this node by others, from the name of an
+    /// [exported behaviour](Self::export_fn), and be told to become others.
+    pub fn export_behaviours<M>(&self, name: &str)
+    where
+        M: Message<Reply: Serialize + serde::de::DeserializeOwned>
+            + Serialize
+            + serde::de::DeserializeOwned,
+    {
+        self.export::<FnActor<M>>(name)
+            .message::<M>("message")
+            .message::<Become<M>>("become")
+            .constructor(|behaviour: String, birth| async move {
+                let behaviour = birth.system.behaviour(&behaviour);
+                let behaviour = behaviour.map_err(crate::StartError::failed)?;
+                Ok(FnActor { behaviour, message: PhantomData })
+            });
+    }
+
+    fn behaviour<M: Message>(&self, name: &str) -> Result<Behaviour<M>, NameError> {
+        let make = self.exports().function::<M>(name);
+        let make = make.and_then(|make| make.downcast::<MakeBehaviour<M>>().ok());
+        make.map(|make| make()).ok_or_else(|| NameError::Unknown(name.into()))
+    }
+
     /// Spawns a closure as an actor.
     pub fn spawn_fn<M: Message>(
         &self,
@@ -62,8 +136,8 @@ impl System {
     }
 }
 
-impl<M: Message> std::fmt::Debug for FnActor<M> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<M: Message> fmt::Debug for FnActor<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FnActor<{}>", std::any::type_name::<M>())
     }
 }

@@ -71,7 +71,7 @@ pub use cell::{ActorInfo, Status};
 pub use context::Context;
 pub use dead_letters::{DeadLetter, DeadLetterCause};
 pub use error::{CallError, ExitReason, NameError, SendError, StartError};
-pub use function::FnActor;
+pub use function::{Become, FnActor};
 pub use group::{GroupEpoch, GroupId};
 pub use identity::{ActorId, SystemId};
 pub use link::{AnyLink, Call, Link, Recipient, WeakLink};

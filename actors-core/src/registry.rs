@@ -29,8 +29,8 @@ impl Registry {
         let any = self.find(name)?;
         any.downcast().ok_or_else(|| NameError::WrongType {
             name: name.into(),
-            wanted: std::any::type_name::<A>(),
-            found: any.info().type_name,
+            wanted: std::any::type_name::<A>().into(),
+            found: any.info().type_name.into(),
         })
     }
 

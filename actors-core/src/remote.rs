@@ -398,6 +398,7 @@ pub(crate) struct Exports {
     actors: RwLock<HashMap<String, Arc<ExportedActor>>>,
     codecs: RwLock<HashMap<(TypeId, TypeId), Arc<dyn Any + Send + Sync>>>,
     decoders: RwLock<HashMap<TypeId, HashMap<Arc<str>, Decoder>>>,
+    functions: RwLock<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
 }
 
 struct ExportedActor {
@@ -415,6 +416,14 @@ impl Exports {
     fn add<A: Actor>(&self, name: &str) -> Arc<ExportedActor> {
         let make = || Arc::new(ExportedActor { name: name.into(), reserve: RwLock::default() });
         self.actors.write().entry(name.into()).or_insert_with(make).clone()
+    }
+
+    pub(crate) fn add_function<M: Message>(&self, name: &str, make: Arc<dyn Any + Send + Sync>) {
+        self.functions.write().insert((TypeId::of::<M>(), name.into()), make);
+    }
+
+    pub(crate) fn function<M: Message>(&self, name: &str) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.functions.read().get(&(TypeId::of::<M>(), name.into())).cloned()
     }
 
     fn by_name(&self, name: &str) -> Option<Arc<ExportedActor>> {

@@ -40,7 +40,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Detector {
     detection: Detection,
     peers: BTreeMap<SystemId, Watched>,
-    last_tick: Option<Time>,
+    last_tick: Time,
 }
 
 #[derive(Debug)]
@@ -50,8 +50,8 @@ struct Watched {
 }
 
 impl Detector {
-    pub(crate) const fn new(detection: Detection) -> Self {
-        Self { detection, peers: BTreeMap::new(), last_tick: None }
+    pub(crate) const fn new(detection: Detection, now: Time) -> Self {
+        Self { detection, peers: BTreeMap::new(), last_tick: now }
     }
 
     pub(crate) fn connected(&mut self, peer: SystemId, now: Time) {
@@ -71,8 +71,8 @@ impl Detector {
     /// To be called every heartbeat. When this tick comes late, it was the observer that stood
     /// still: the peers get that time on top.
     pub(crate) fn tick(&mut self, now: Time) -> Vec<Verdict> {
-        let elapsed = self.last_tick.map_or(Duration::ZERO, |last| now.since(last));
-        self.last_tick = Some(now);
+        let elapsed = now.since(self.last_tick);
+        self.last_tick = now;
         let own_pause = elapsed.saturating_sub(2 * self.detection.heartbeat);
         let mut verdicts = Vec::new();
         for (&peer, watched) in &mut self.peers {
@@ -103,7 +103,7 @@ mod tests {
     fn detector() -> Detector {
         let detection =
             Detection { heartbeat: Duration::from_millis(100), timeout: Duration::from_secs(1) };
-        let mut detector = Detector::new(detection);
+        let mut detector = Detector::new(detection, at(0));
         detector.connected(A, at(0));
         detector.connected(B, at(0));
         detector
@@ -131,10 +131,10 @@ mod tests {
     #[test]
     fn node_19_an_observer_that_was_paused_condemns_nobody() {
         let mut detector = detector();
-        assert_eq!(detector.tick(at(100)), []);
-        assert_eq!(detector.tick(at(60_000)), []);
-        assert_eq!(detector.heard(A, at(60_010)), None);
-        let later: Vec<_> = (601..620).flat_map(|t| detector.tick(at(t * 100))).collect();
+        assert_eq!(detector.tick(at(60_000)), [], "before its first tick");
+        assert_eq!(detector.tick(at(60_100)), []);
+        assert_eq!(detector.heard(A, at(60_110)), None);
+        let later: Vec<_> = (602..620).flat_map(|t| detector.tick(at(t * 100))).collect();
         assert!(later.contains(&Verdict::Failed(B)), "silence from then on counts: {later:?}");
     }
 }

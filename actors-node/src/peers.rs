@@ -66,6 +66,7 @@ impl Peers {
         detection: Detection,
         listener: Box<dyn Listener>,
     ) -> Arc<Self> {
+        let now = system.host().clock.now();
         let peers = Arc::new(Self {
             system,
             member,
@@ -74,7 +75,7 @@ impl Peers {
             state: Mutex::new(State {
                 peers: BTreeMap::new(),
                 dead: BTreeSet::new(),
-                detector: Detector::new(detection),
+                detector: Detector::new(detection, now),
             }),
             calls: Calls::default(),
             hosting: Hosting::default(),
@@ -429,9 +430,13 @@ async fn serve(
     let cause = loop {
         match wire::read_frame::<Frame>(&mut read).await {
             Ok(Some(frame)) if peers.is_member(member.id) => peers.receive(&member, frame),
-            // It was declared dead here: nothing it says counts any more.
-            Ok(Some(_)) => return,
-            Ok(None) => break "end of connection".to_owned(),
+            // It was declared dead here, and nothing it says counts, but that it has done the same.
+            Ok(Some(Frame::Fenced)) => {
+                peers.emit(NodeEvent::Fenced { by: member });
+                return;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => break "end of the connection".to_owned(),
             Err(error) => break error.to_string(),
         }
     };

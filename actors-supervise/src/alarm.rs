@@ -1,11 +1,6 @@
 //! All timers of one supervisor behind one sleeping task.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc, time::Duration};
 
 use actors_core::{System, host::Time};
 

@@ -2,12 +2,12 @@
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
-use actors_core::System;
+use actors_core::{Link, System};
 use crossbeam_channel::Receiver;
 
 use crate::{
     AutoShutdown, ChildSpec, Event, HostFailures, Limit, Planner, SpecError, Strategy, Supervisor,
-    SupervisorError, SupervisorLink, core::Core, event::Hub,
+    SupervisorError, SupervisorLink, engine::Engine, event::Hub,
 };
 
 /// A supervisor that is being described. [`Supervisor::builder`] makes one;
@@ -90,9 +90,12 @@ impl SupervisorBuilder {
     /// A wrong spec; or a child that did not start: those before it were stopped, last first.
     pub async fn start(self, system: &System) -> Result<SupervisorLink, SupervisorError> {
         self.validate()?;
-        let (supervisor, outcome) = Supervisor::observed(Core::new(self));
-        let link = system.spawn(supervisor);
-        match SupervisorLink::of(link).await {
+        let (supervisor, outcome) = Supervisor::observed(Engine::new(self));
+        let mut starting = Starting(Some(system.spawn(supervisor)));
+        let link = starting.0.clone().expect("just spawned");
+        let started = SupervisorLink::of(link).await;
+        starting.0 = None;
+        match started {
             Ok(link) => Ok(link),
             Err(ended) => Err(outcome.lock().take().unwrap_or(SupervisorError::Ended(ended))),
         }
@@ -108,6 +111,17 @@ impl SupervisorBuilder {
             }
         }
         Ok(())
+    }
+}
+
+/// Nobody waits for the start any more: it is given up, however long it would take.
+struct Starting(Option<Link<Supervisor>>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(link) = &self.0 {
+            link.kill();
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actors_core::{AnyLink, CallError, Context, Handler, Message, ReplyTo};
 
 use crate::{
-    ChildError, ChildInfo, ChildSpec, Counts, HostFailures, Limit, Strategy, Supervisor, builder::validate_limit,
-    event::Hub,
+    ChildError, ChildInfo, ChildSpec, Counts, HostFailures, Limit, Strategy, Supervisor,
+    builder::validate_limit, event::Hub,
 };
 
 /// A new child.
@@ -81,23 +81,23 @@ macro_rules! answers_later {
 }
 
 answers! {
-    Hello => (Arc<Hub>, HostFailures), |s, _| s.core().hello();
-    Find => Result<Option<AnyLink>, ChildError>, |s, Find(id)| s.core().find(&id);
-    Which => Vec<ChildInfo>, |s, _| s.core().which();
-    WhichCounts => Counts, |s, _| s.core().counts();
-    Unsupervise => Result<Option<AnyLink>, ChildError>, |s, Unsupervise(id)| s.core().unsupervise(&id);
-    SetStrategy => (), |s, SetStrategy(strategy)| s.core().machine.set_strategy(strategy);
-    SetMaxNodeFailures => (), |s, SetMaxNodeFailures(max)| s.core().machine.set_max_node_failures(max);
+    Hello => (Arc<Hub>, HostFailures), |s, _| s.engine().hello();
+    Find => Result<Option<AnyLink>, ChildError>, |s, Find(id)| s.engine().find(&id);
+    Which => Vec<ChildInfo>, |s, _| s.engine().which();
+    WhichCounts => Counts, |s, _| s.engine().counts();
+    Unsupervise => Result<Option<AnyLink>, ChildError>, |s, Unsupervise(id)| s.engine().unsupervise(&id);
+    SetStrategy => (), |s, SetStrategy(strategy)| s.engine().machine.set_strategy(strategy);
+    SetMaxNodeFailures => (), |s, SetMaxNodeFailures(max)| s.engine().machine.set_max_node_failures(max);
     SetLimit => Result<(), ChildError>, |s, SetLimit(limit)| {
-        validate_limit(limit).map(|()| s.core().machine.set_limit(limit)).map_err(ChildError::from)
+        validate_limit(limit).map(|()| s.engine().machine.set_limit(limit)).map_err(ChildError::from)
     };
 }
 
 answers_later! {
-    Add => ChildInfo, |s, Add(spec), reply| s.core().add(spec, reply);
-    Restart => ChildInfo, |s, Restart(id), reply| s.core().restart(id, reply);
-    Stop => (), |s, Stop(id), reply| s.core().stop(&id, false, reply);
+    Add => ChildInfo, |s, Add(spec), reply| s.engine().add(spec, reply);
+    Restart => ChildInfo, |s, Restart(id), reply| s.engine().restart(id, reply);
+    Stop => (), |s, Stop(id), reply| s.engine().stop(&id, false, reply);
     Remove => (), |s, Remove(id, stop), reply| {
-        if stop { s.core().stop(&id, true, reply) } else { s.core().delete(&id, reply) }
+        if stop { s.engine().stop(&id, true, reply) } else { s.engine().delete(&id, reply) }
     };
 }

@@ -105,8 +105,8 @@ impl Hub {
 
     pub(crate) fn publish(&self, event: Event) {
         event.log();
-        self.0.lock().retain(|tx| {
-            !matches!(tx.try_send(event.clone()), Err(TrySendError::Disconnected(_)))
-        });
+        self.0
+            .lock()
+            .retain(|tx| !matches!(tx.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
     }
 }

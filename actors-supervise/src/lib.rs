@@ -1,4 +1,57 @@
-//! Supervisors for [`actors_core`].
+//! Supervisors for [`actors_core`]: who restarts what, when, and how often.
+//!
+//! A [`Supervisor`] starts its children in order, hears of every end, and restarts what is to be
+//! restarted, in place: a restarted actor has the same address, the same name, and what was queued
+//! for it, in order. Supervisors are children of others: a tree.
+//!
+//! ```
+//! use actors_core::{Actor, Context, Handler, Message, System};
+//! use actors_supervise::{ChildSpec, Strategy, Supervisor};
+//!
+//! struct Divider;
+//! impl Actor for Divider {}
+//!
+//! struct Divide(u32, u32);
+//! impl Message for Divide {
+//!     type Reply = u32;
+//! }
+//!
+//! impl Handler<Divide> for Divider {
+//!     async fn handle(&mut self, Divide(a, b): Divide, _: &mut Context<Self>) -> u32 {
+//!         a / b
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let system = System::new();
+//! system.block_on(async {
+//!     let supervisor = Supervisor::builder(Strategy::OneForOne)
+//!         .child(ChildSpec::new("divider", || Divider))
+//!         .start(&system)
+//!         .await?;
+//!     let divider = supervisor.child::<Divider>("divider").await?;
+//!     assert!(divider.call(Divide(1, 0)).await.is_err());
+//!     assert_eq!(divider.call(Divide(6, 3)).await?, 2);
+//! #   Ok::<_, Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to say | use |
+//! |---|---|
+//! | whom a failure takes along | [`Strategy`] |
+//! | which end is a failure | [`RestartPolicy`] |
+//! | how many failures are too many | [`Limit`], [`SupervisorBuilder::max_node_failures`] |
+//! | how long to wait before the next try | [`Backoff`] |
+//! | how to stop a child | [`Shutdown`] |
+//! | where a restarted state comes from | [`ChildSpec`] |
+//! | add, stop, restart, remove, count children | [`SupervisorLink`] |
+//! | what happened | [`Event`] |
+//! | children elsewhere; one decision for a group | [`Child`], [`Planner`] |
+//!
+//! What is promised about rounds, limits and shutdown is on one page: `docs/semantics/supervise.md`
+//! in the repository.
 
 mod alarm;
 mod backoff;
@@ -6,7 +59,7 @@ mod builder;
 mod child;
 mod commands;
 mod contain;
-mod core;
+mod engine;
 mod error;
 mod event;
 mod host_failures;
@@ -28,9 +81,9 @@ mod tree;
 pub use backoff::Backoff;
 pub use builder::SupervisorBuilder;
 pub use child::{Child, ChildKind, Start};
-pub use host_failures::HostFailures;
 pub use error::{ChildError, SpecError, SupervisorError};
 pub use event::Event;
+pub use host_failures::HostFailures;
 pub use info::{ChildInfo, ChildStatus, Counts};
 pub use limit::Limit;
 pub use link::SupervisorLink;

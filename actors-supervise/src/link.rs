@@ -2,16 +2,14 @@
 
 use std::{any::type_name, fmt, sync::Arc};
 
-use actors_core::{
-    Actor, AnyLink, CallError, Down, ExitReason, Handler, Link, Message,
-};
+use actors_core::{Actor, AnyLink, CallError, Down, ExitReason, Handler, Link, Message};
 use crossbeam_channel::Receiver;
 
 use crate::{
     ChildError, ChildInfo, ChildSpec, Counts, Event, HostFailures, Limit, Strategy, Supervisor,
     commands::{
-        Add, Find, Hello, Remove, Restart, SetLimit, SetMaxNodeFailures, SetStrategy,
-        Stop, Unsupervise, Which, WhichCounts,
+        Add, Find, Hello, Remove, Restart, SetLimit, SetMaxNodeFailures, SetStrategy, Stop,
+        Unsupervise, Which, WhichCounts,
     },
     event::Hub,
     local::Local,
@@ -197,8 +195,7 @@ impl SupervisorLink {
 }
 
 fn typed<A: Actor>(id: String, link: Option<&AnyLink>) -> Result<Link<A>, ChildError> {
-    link.and_then(AnyLink::downcast)
-        .ok_or(ChildError::WrongType { id, wanted: type_name::<A>() })
+    link.and_then(AnyLink::downcast).ok_or(ChildError::WrongType { id, wanted: type_name::<A>() })
 }
 
 impl fmt::Debug for SupervisorLink {

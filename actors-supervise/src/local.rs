@@ -125,9 +125,11 @@ impl<A: Actor> Child for Local<A> {
             return Box::pin(async { Err(StartError::AlreadyRunning) });
         };
         let group = start.plan.and_then(|plan| plan.group);
-        Box::pin(seat.start(group, move |last| {
-            Sources::next(sources, last, start.failure, start.attempt)
-        }))
+        Box::pin(
+            seat.start(group, move |last| {
+                Sources::next(sources, last, start.failure, start.attempt)
+            }),
+        )
     }
 
     fn stop(&mut self, reason: ExitReason) {

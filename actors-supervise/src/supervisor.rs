@@ -8,7 +8,7 @@ use std::{
 use actors_core::{Actor, Context, ExitReason, Handler, StartError};
 use parking_lot::Mutex;
 
-use crate::{Strategy, SupervisorBuilder, SupervisorError, core::Core, inbox::Wake};
+use crate::{Strategy, SupervisorBuilder, SupervisorError, engine::Engine, inbox::Wake};
 
 /// An actor that starts, watches, restarts and stops others. Made by [`builder`](Self::builder),
 /// used through a [`SupervisorLink`](crate::SupervisorLink).
@@ -16,12 +16,12 @@ use crate::{Strategy, SupervisorBuilder, SupervisorError, core::Core, inbox::Wak
 /// However it ends, its children end before it: in reverse order, each in the way its spec says. A
 /// second kill does not wait for them.
 pub struct Supervisor {
-    core: Option<Core>,
+    engine: Option<Engine>,
     depot: Weak<Depot>,
 }
 
-/// Where the core waits while its supervisor is between two lives.
-pub(crate) type Depot = Mutex<Option<Core>>;
+/// Where the engine waits while its supervisor is between two lives.
+pub(crate) type Depot = Mutex<Option<Engine>>;
 
 impl Supervisor {
     /// A supervisor with no children yet.
@@ -30,24 +30,24 @@ impl Supervisor {
     }
 
     /// One that leaves in the slot why it did not start.
-    pub(crate) fn observed(core: Core) -> (Self, Arc<Mutex<Option<SupervisorError>>>) {
-        let outcome = core.outcome.clone();
-        (Self { core: Some(core), depot: Weak::new() }, outcome)
+    pub(crate) fn observed(engine: Engine) -> (Self, Arc<Mutex<Option<SupervisorError>>>) {
+        let outcome = engine.outcome.clone();
+        (Self { engine: Some(engine), depot: Weak::new() }, outcome)
     }
 
-    /// One whose core goes back into the depot when it is dropped.
+    /// One whose engine goes back into the depot when it is dropped.
     pub(crate) fn from_depot(depot: &Arc<Depot>) -> Option<Self> {
-        let core = depot.lock().take()?;
-        Some(Self { core: Some(core), depot: Arc::downgrade(depot) })
+        let engine = depot.lock().take()?;
+        Some(Self { engine: Some(engine), depot: Arc::downgrade(depot) })
     }
 
-    pub(crate) const fn core(&mut self) -> &mut Core {
-        self.core.as_mut().expect("taken on drop only")
+    pub(crate) const fn engine(&mut self) -> &mut Engine {
+        self.engine.as_mut().expect("taken on drop only")
     }
 
     /// Handles what has come from the children, and ends if that says so.
     pub(crate) fn settle(&mut self, cx: &mut Context<Self>) {
-        if let Some(reason) = self.core().drain() {
+        if let Some(reason) = self.engine().drain() {
             cx.stop(reason);
         }
     }
@@ -55,15 +55,15 @@ impl Supervisor {
 
 impl Actor for Supervisor {
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), StartError> {
-        let mut guard = KillOnDrop { core: self.core(), armed: true };
-        let booted = guard.core.boot(cx.link().downgrade(), cx.system()).await;
+        let mut guard = KillOnDrop { engine: self.engine(), armed: true };
+        let booted = guard.engine.boot(cx.link().downgrade(), cx.system()).await;
         guard.armed = false;
         booted
     }
 
     async fn term(&mut self, _reason: &ExitReason) {
-        let mut guard = KillOnDrop { core: self.core(), armed: true };
-        guard.core.end().await;
+        let mut guard = KillOnDrop { engine: self.engine(), armed: true };
+        guard.engine.end().await;
         guard.armed = false;
     }
 }
@@ -76,24 +76,24 @@ impl Handler<Wake> for Supervisor {
 
 /// Interrupted while it waits for its children: they are killed.
 struct KillOnDrop<'a> {
-    core: &'a mut Core,
+    engine: &'a mut Engine,
     armed: bool,
 }
 
 impl Drop for KillOnDrop<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.core.kill_all();
+            self.engine.kill_all();
         }
     }
 }
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        let Some(mut core) = self.core.take() else { return };
+        let Some(mut engine) = self.engine.take() else { return };
         if let Some(depot) = self.depot.upgrade() {
-            core.kill_all();
-            *depot.lock() = Some(core);
+            engine.kill_all();
+            *depot.lock() = Some(engine);
         }
     }
 }

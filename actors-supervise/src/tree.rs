@@ -9,12 +9,10 @@ use actors_core::{
 use parking_lot::Mutex;
 
 use crate::{
-    Child, ChildKind, Start, Supervisor, SupervisorBuilder,
-    core::Core,
-    supervisor::Depot,
+    Child, ChildKind, Start, Supervisor, SupervisorBuilder, engine::Engine, supervisor::Depot,
 };
 
-/// A supervisor as a [`Child`]. Its children keep their addresses over its restarts, since its core
+/// A supervisor as a [`Child`]. Its children keep their addresses over its restarts, since its engine
 /// outlives each life of it.
 pub(crate) struct Subtree {
     depot: Arc<Depot>,
@@ -23,7 +21,7 @@ pub(crate) struct Subtree {
 
 impl Subtree {
     pub(crate) fn new(builder: SupervisorBuilder) -> Self {
-        Self { depot: Arc::new(Mutex::new(Some(Core::new(builder)))), seat: None }
+        Self { depot: Arc::new(Mutex::new(Some(Engine::new(builder)))), seat: None }
     }
 }
 
@@ -51,7 +49,7 @@ impl Child for Subtree {
         };
         let depot = self.depot.clone();
         Box::pin(seat.start(None, move |last| {
-            // The last life gives the core back.
+            // The last life gives the engine back.
             drop(last);
             async move { Supervisor::from_depot(&depot).ok_or(StartError::NoState) }
         }))

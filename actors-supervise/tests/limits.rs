@@ -180,8 +180,9 @@ fn sup_14_a_child_that_never_starts_again_escalates_and_the_static_subtree_is_re
         .limit(limit(2))
         .child(faulty("a", &diary, &failures))
         .child(worker("b", &diary));
-    let run =
-        start(Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below)));
+    let run = start(
+        Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below)),
+    );
     let below = run.system.block_on(run.supervisor.supervisor("below")).unwrap();
     let a = run.system.block_on(below.child::<Worker>("a")).unwrap();
     let b = run.system.block_on(below.child::<Worker>("b")).unwrap();
@@ -198,4 +199,27 @@ fn sup_14_a_child_that_never_starts_again_escalates_and_the_static_subtree_is_re
     assert!(c.send(Add(1)).is_err());
     let ids = run.system.block_on(below.which_children()).unwrap();
     assert_eq!(ids.iter().map(|info| &*info.id).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[test]
+fn sup_11_a_limit_that_is_passed_while_the_supervisor_starts_fails_the_start() {
+    let diary = Diary::new();
+    let lines = diary.clone();
+    let endless = ChildSpec::fallible("endless", move || {
+        lines.write("starting");
+        std::future::pending::<Result<Worker, StartError>>()
+    });
+    let builder = Supervisor::builder(Strategy::OneForOne)
+        .limit(limit(0))
+        .child(worker("a", &diary).name("a"))
+        .child(endless);
+    let system = actors_core::System::new();
+    let failed = std::thread::scope(|scope| {
+        let starting = scope.spawn(|| system.block_on(builder.start(&system)));
+        diary.wait("starting");
+        system.whereis::<Worker>("a").unwrap().send(Crash).unwrap();
+        starting.join().unwrap()
+    });
+    let shutdown = SupervisorError::Ended(actors_core::CallError::Died(ExitReason::Shutdown));
+    assert_eq!(failed.unwrap_err(), shutdown);
 }

@@ -3,9 +3,7 @@
 mod common;
 
 use actors_core::ExitReason;
-use actors_supervise::{
-    ChildStatus, Event, RestartPolicy::*, Strategy, Supervisor,
-};
+use actors_supervise::{ChildStatus, Event, RestartPolicy::*, Strategy, Supervisor};
 use common::*;
 
 #[derive(Clone, Copy, Debug, PartialEq)]

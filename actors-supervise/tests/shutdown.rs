@@ -2,9 +2,12 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
-use actors_core::{Actor, Context, ExitReason, StartError};
+use actors_core::{Actor, ExitReason};
 use actors_supervise::{
     AutoShutdown, ChildSpec, ChildStatus, Event, RestartPolicy, Shutdown, Strategy, Supervisor,
 };
@@ -85,7 +88,8 @@ fn sup_16_added_children_of_one_for_one_stop_in_parallel() {
     let run = start(Supervisor::builder(Strategy::OneForOne));
     for id in ["a", "b"] {
         let (diary, released) = (diary.clone(), released.clone());
-        let spec = ChildSpec::new(id, move || Slow { diary: diary.clone(), released: released.clone() });
+        let spec =
+            ChildSpec::new(id, move || Slow { diary: diary.clone(), released: released.clone() });
         run.system.block_on(run.supervisor.start_child(spec)).unwrap();
     }
     let down = run.supervisor.link().down();
@@ -212,57 +216,90 @@ fn sup_29_a_supervisor_that_is_monitored_shuts_down_cleanly() {
     }
 }
 
-#[test]
-fn sup_31_a_start_that_is_interrupted_leaves_nothing() {
-    /// Never up.
-    struct Endless;
-    impl Actor for Endless {
-        async fn init(&mut self, _: &mut Context<Self>) -> Result<(), StartError> {
-            std::future::pending().await
+/// Starts that the test interrupts: those of these numbers, from 1, never end.
+fn endless(diary: &Diary, endless: &'static [u32]) -> ChildSpec {
+    let (starts, diary) = (AtomicU32::new(0), diary.clone());
+    let spec = ChildSpec::fallible("endless", move || {
+        let start = starts.fetch_add(1, Ordering::SeqCst) + 1;
+        diary.write(format!("start {start}"));
+        let made = Worker::new("endless", &diary);
+        async move {
+            if endless.contains(&start) {
+                std::future::pending::<()>().await;
+            }
+            Ok(made)
         }
-    }
+    });
+    spec.into()
+}
+
+#[test]
+fn sup_31_a_start_that_nobody_waits_for_any_more_leaves_nothing() {
     let diary = Diary::new();
-    let lines = diary.clone();
-    let endless = ChildSpec::new("endless", move || {
-        lines.write("starting");
-        Endless
-    });
-    let builder = tree(Strategy::OneForOne, &["a"], &diary).child(endless);
+    let builder = tree(Strategy::OneForOne, &["a"], &diary).child(endless(&diary, &[1]));
     let system = actors_core::System::new();
-    let supervisor = std::thread::scope(|scope| {
-        let starting = scope.spawn(|| system.block_on(builder.start(&system)));
-        diary.wait("starting");
-        let all = system.snapshot();
-        let id = all.iter().find(|info| info.type_name.ends_with("Supervisor")).unwrap().id;
-        assert!(all.iter().any(|info| info.type_name.ends_with("Worker")));
-        system.deliver(system.id(), id, actors_core::remote::Parcel::End(ExitReason::Killed));
-        starting.join().unwrap()
-    });
-    assert!(supervisor.is_err());
+    let started = system.block_on(futures_lite::future::or(
+        async { builder.start(&system).await.is_ok() },
+        async {
+            while !diary.read().contains(&"start 1".to_owned()) {
+                futures_lite::future::yield_now().await;
+            }
+            false
+        },
+    ));
+    assert!(!started);
     diary.wait("-a");
 }
 
 #[test]
+fn sup_31_a_sub_supervisor_killed_while_it_starts_is_restored() {
+    let diary = Diary::new();
+    let below = tree(Strategy::OneForOne, &["a"], &diary).child(endless(&diary, &[2]));
+    let builder =
+        Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below));
+    let run = start(builder);
+    let below = run.system.block_on(run.supervisor.supervisor("below")).unwrap();
+    below.link().kill();
+    diary.wait("start 2");
+    below.link().kill();
+    diary.wait("start 3");
+    assert_eq!(run.restarted(), ["below"]);
+    let children = run.system.block_on(below.which_children()).unwrap();
+    let lives: Vec<_> = children.iter().map(|info| (info.status, info.incarnation)).collect();
+    assert_eq!(lives, [(ChildStatus::Running, 3), (ChildStatus::Running, 3)]);
+}
+
+#[test]
 fn sup_23_significant_children_end_their_supervisor() {
-    let significant = |id: &str, diary: &Diary| worker(id, diary).significant(true);
-    for (auto, ends, lives) in
-        [(AutoShutdown::AnySignificant, "a", true), (AutoShutdown::AllSignificant, "ab", true)]
-    {
+    for (auto, last) in [(AutoShutdown::AnySignificant, "a"), (AutoShutdown::AllSignificant, "b")] {
         let diary = Diary::new();
+        let significant = |id| worker(id, &diary).significant(true);
         let builder = Supervisor::builder(Strategy::OneForOne)
             .auto_shutdown(auto)
-            .child(significant("a", &diary))
-            .child(significant("b", &diary).restart(RestartPolicy::Temporary))
+            .child(significant("a"))
+            .child(significant("b").restart(RestartPolicy::Temporary))
             .child(worker("c", &diary));
         let run = start(builder);
         let down = run.supervisor.link().down();
-        run.link("c").send(End(ExitReason::Normal)).unwrap();
-        run.exited("c");
-        for id in ends.chars() {
-            assert_eq!(run.which().is_empty(), !lives);
-            run.link(&id.to_string()).send(End(ExitReason::Normal)).unwrap();
-            run.exited(&id.to_string());
+        for id in ["c", "a", "b"] {
+            assert!(run.status("c").is_some(), "{auto:?}: not yet");
+            run.link(id).send(End(ExitReason::Normal)).unwrap();
+            run.exited(id);
+            if id == last {
+                break;
+            }
         }
         assert_eq!(run.system.block_on(down).reason, ExitReason::Shutdown, "{auto:?}");
     }
+}
+
+#[test]
+fn sup_23_an_end_by_hand_of_a_significant_child_does_not_count() {
+    let diary = Diary::new();
+    let builder = Supervisor::builder(Strategy::OneForOne)
+        .auto_shutdown(AutoShutdown::AnySignificant)
+        .child(worker("a", &diary).significant(true));
+    let run = start(builder);
+    run.system.block_on(run.supervisor.stop_child("a")).unwrap();
+    assert_eq!(run.status("a"), Some(ChildStatus::Stopped));
 }

@@ -118,7 +118,8 @@ impl Coordinator {
             if stores.get(&host).is_some_and(is_alive) {
                 continue;
             }
-            let args = CheckpointingArgs { level, keep: KEEP, budget: None, parent: None };
+            let hold = Some(PARTNER);
+            let args = CheckpointingArgs { level, keep: KEEP, budget: None, parent: None, hold };
             let store = self.node.spawn::<Checkpointing>(host, EXPORT_NAME, &args).await?;
             let stores = if level == MEMORY { &mut self.near } else { &mut self.partners };
             stores.insert(host, store);
@@ -333,14 +334,19 @@ impl Coordinator {
         self.placed.retain(|placed, _| *placed >= version);
     }
 
+    /// The level whose commits the stores are told of: what is committed there, and everything on
+    /// the way to it, stays with them until the next commit.
+    fn protecting(&self) -> u8 {
+        if self.hierarchy.has(PARTNER) { PARTNER } else { LAST }
+    }
+
     fn commit(&mut self, level: u8, version: Version) {
         if self.committed.get(&level).is_some_and(|committed| *committed >= version) {
             return;
         }
         self.committed.insert(level, version);
         self.events.publish(&Event::Committed { level, version });
-        if level == PARTNER {
-            // The copy at the own node must not go before the other node's is replaced.
+        if level == self.protecting() {
             for store in self.near.values().chain(self.partners.values()) {
                 let _ = store.send(Protect { version });
             }

@@ -1,1 +1,21 @@
-//! The process harness of the workspace tests.
+//! What the workspace tests share: a harness of node processes, actors to put on them, workloads.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`process`] | node processes: start, wait until ready, kill, stop, continue, collect the log |
+//! | [`calculator`] | a small exported actor |
+//! | [`bank`] | a group of accounts that transfer money in rounds and must end as if nothing failed |
+//! | [`cluster`] | nodes of one simulation, or of one process |
+
+pub mod bank;
+pub mod calculator;
+pub mod cluster;
+pub mod process;
+
+use actors_core::System;
+
+/// Lets all of this crate's actors cross. Every node of a test calls it.
+pub fn export(system: &System) {
+    calculator::export(system);
+    bank::export(system);
+}

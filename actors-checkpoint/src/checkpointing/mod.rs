@@ -45,13 +45,22 @@ pub struct Checkpointing {
     files: Files,
     schedule: Schedule,
     patience: Duration,
+    hold: Option<u8>,
 }
 
 impl Checkpointing {
     /// An actor to spawn.
     pub fn new(config: CheckpointingConfig) -> Self {
-        let CheckpointingConfig { level, keep, budget, parent, directory, intervals, patience } =
-            config;
+        let CheckpointingConfig {
+            level,
+            keep,
+            budget,
+            parent,
+            directory,
+            intervals,
+            patience,
+            hold,
+        } = config;
         Self {
             level,
             store: Store::new(keep, budget),
@@ -61,6 +70,7 @@ impl Checkpointing {
             files: Files::new(directory),
             schedule: Schedule::new(intervals),
             patience,
+            hold,
         }
     }
 

@@ -14,7 +14,12 @@ use crate::{
 impl Checkpointing {
     fn put(&mut self, put: Put, reply: ReplyTo<Result<Reached, PutError>>, cx: &Context<Self>) {
         let own = self.level;
-        match self.store.put(put.key.clone(), put.version, put.blob.clone()) {
+        let (key, version, blob) = (put.key.clone(), put.version, put.blob.clone());
+        let stored = match self.hold {
+            Some(level) if put.level >= level => self.store.put_held(key, version, blob),
+            _ => self.store.put(key, version, blob),
+        };
+        match stored {
             Ok(evicted) => {
                 tracing::trace!(level = own, key = %put.key, version = put.version, ?evicted, "stored");
             }

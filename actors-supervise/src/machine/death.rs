@@ -109,7 +109,9 @@ impl Machine {
     }
 
     fn ends_with_significant(&self) -> bool {
-        let left = || self.children.values().any(|e| e.rules.significant && (e.is_up() || e.round.is_some()));
+        let left = || {
+            self.children.values().any(|e| e.rules.significant && (e.is_up() || e.round.is_some()))
+        };
         match self.auto_shutdown {
             AutoShutdown::Never => false,
             AutoShutdown::AnySignificant => true,

@@ -35,19 +35,44 @@ pub(crate) struct Token(pub(crate) u64);
 /// What has happened, or is asked for.
 #[derive(Debug)]
 pub(crate) enum Input {
-    Exited { key: ChildKey, incarnation: u32, reason: ExitReason },
-    HostFailed { host: SystemId, node: String },
-    Prepared { key: ChildKey, token: Token, result: Result<(), StartError>, host: Option<SystemId> },
-    Planned { token: Token, result: Result<Plan, StartError> },
-    Started { key: ChildKey, token: Token, result: Result<u32, StartError>, host: Option<SystemId> },
-    Timer { token: Token },
+    Exited {
+        key: ChildKey,
+        incarnation: u32,
+        reason: ExitReason,
+    },
+    HostFailed {
+        host: SystemId,
+        node: String,
+    },
+    Prepared {
+        key: ChildKey,
+        token: Token,
+        result: Result<(), StartError>,
+        host: Option<SystemId>,
+    },
+    Planned {
+        token: Token,
+        result: Result<Plan, StartError>,
+    },
+    Started {
+        key: ChildKey,
+        token: Token,
+        result: Result<u32, StartError>,
+        host: Option<SystemId>,
+    },
+    Timer {
+        token: Token,
+    },
     /// Start all children for the first time.
     Boot,
     /// Start this child, just inserted.
     Add(ChildKey),
     /// Start this one, which is [`Status::Stopped`].
     Restart(ChildKey),
-    Stop { key: ChildKey, remove: bool },
+    Stop {
+        key: ChildKey,
+        remove: bool,
+    },
     /// Forget this one, which is [`Status::Running`] and goes its own way.
     Release(ChildKey),
     ShutDown,
@@ -56,15 +81,32 @@ pub(crate) enum Input {
 /// What is to be done, in this order.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    Prepare { key: ChildKey, token: Token },
-    Plan { token: Token, kind: RoundKind, members: Vec<(ChildKey, Option<Failure>)> },
-    Start { key: ChildKey, token: Token, attempt: u32, failure: Option<Failure>, plan: Option<Plan> },
+    Prepare {
+        key: ChildKey,
+        token: Token,
+    },
+    Plan {
+        token: Token,
+        kind: RoundKind,
+        members: Vec<(ChildKey, Option<Failure>)>,
+    },
+    Start {
+        key: ChildKey,
+        token: Token,
+        attempt: u32,
+        failure: Option<Failure>,
+        plan: Option<Plan>,
+    },
     Stop(ChildKey),
     Kill(ChildKey),
     /// Never started again: retire it and forget it.
     Remove(ChildKey),
     /// After `after` and up to `spread` more.
-    Timer { token: Token, after: Duration, spread: Duration },
+    Timer {
+        token: Token,
+        after: Duration,
+        spread: Duration,
+    },
     /// The start of a child that was added or restarted by hand is decided.
     Settled(ChildKey, Result<(), StartError>),
     /// The child that was to stop does not run.
@@ -147,8 +189,14 @@ enum State {
     Down,
     Preparing(Token),
     /// An exit may overtake the answer of the start that it follows.
-    Starting { token: Token, since: Time, early: Option<(u32, ExitReason)> },
-    Running { since: Time },
+    Starting {
+        token: Token,
+        since: Time,
+        early: Option<(u32, ExitReason)>,
+    },
+    Running {
+        since: Time,
+    },
 }
 
 enum Wake {
@@ -208,10 +256,15 @@ impl Machine {
     /// Between two lives of the supervisor itself: all children are down, none is in a round.
     pub(crate) fn revive(&mut self) {
         let static_children = |(key, entry): (ChildKey, Entry)| {
-            let fresh = Entry { incarnation: entry.incarnation, failure: entry.failure, ..Entry::new(entry.rules, false) };
+            let fresh = Entry {
+                incarnation: entry.incarnation,
+                failure: entry.failure,
+                ..Entry::new(entry.rules, false)
+            };
             (!entry.dynamic).then_some((key, fresh))
         };
-        self.children = std::mem::take(&mut self.children).into_iter().filter_map(static_children).collect();
+        self.children =
+            std::mem::take(&mut self.children).into_iter().filter_map(static_children).collect();
         self.alive.clear();
         self.rounds.clear();
         self.timers.clear();
@@ -247,7 +300,8 @@ impl Machine {
         self.over
     }
 
-    pub(crate) const fn is_ending(&self) -> bool {
+    #[cfg(test)]
+    const fn is_ending(&self) -> bool {
         self.ending
     }
 

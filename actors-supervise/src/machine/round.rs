@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
 use super::{ChildKey, Effect, Machine, State, Token, Told, Wake};
-use crate::{
-    Backoff, Plan, RestartPolicy, RoundKind, Strategy,
-    backoff::UNREACHABLE,
-};
+use crate::{Backoff, Plan, RestartPolicy, RoundKind, Strategy, backoff::UNREACHABLE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RoundId(u64);
@@ -100,7 +97,7 @@ impl Machine {
                 let Some(entry) = self.children.get_mut(&key) else { continue };
                 entry.round = None;
                 // Those that it has started already run on, unless they are in the set.
-                if stopping || !matches!(entry.state, State::Running { .. }) {
+                if !matches!(entry.state, State::Running { .. }) {
                     set.insert(key);
                 }
             }
@@ -143,7 +140,9 @@ impl Machine {
     fn step(&mut self, id: RoundId, now: Time) -> bool {
         let Some(round) = self.rounds.get(&id) else { return false };
         match round.phase {
-            Phase::Waiting(_) | Phase::Planning(_) if round.members.is_empty() => self.finish(id, now),
+            Phase::Waiting(_) | Phase::Planning(_) if round.members.is_empty() => {
+                self.finish(id, now)
+            }
             Phase::Waiting(_) | Phase::Planning(_) => false,
             Phase::Stopping => match round.left.last().copied() {
                 Some(last) => {

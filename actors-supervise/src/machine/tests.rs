@@ -306,6 +306,6 @@ fn sup_13_a_failure_during_a_group_round_repeats_it() {
     // The first runs again, the second is starting: the first crashes.
     world.crash(keys[0]);
     world.settle();
-    assert_eq!(world.restarted(), [keys.clone()], "one round in the end");
+    assert_eq!(world.restarted(), [keys], "one round in the end");
     assert_eq!(world.log, ["-3", "-1", "+1", "+2", "-2", "+1", "+2", "+3"]);
 }

@@ -142,3 +142,20 @@ fn node_10_a_host_that_fails_while_the_supervisor_ends_holds_nothing_up() {
     assert!(world.machine.is_over());
     assert_eq!(world.log, ["-3", "-2"]);
 }
+
+#[test]
+fn node_10_a_temporary_child_lost_in_its_start_lets_nothing_start_on_the_lost_host() {
+    let mut world = World::new(settings(Strategy::OneForOne, 3));
+    world.insert(Rules { restart: RestartPolicy::Temporary, ..RULES }, false);
+    let second = world.insert(RULES, false);
+    world.give(Input::Boot);
+    while let Some(&asked @ Asked::Prepare(..)) = world.asked.first() {
+        world.answer(asked, Ok(()), on(1));
+    }
+    assert_eq!(world.log, ["+1"]);
+    fail(&mut world, 1);
+    let asked: Vec<_> = world.asked.iter().map(|asked| asked.key()).collect();
+    assert_eq!(asked, [second], "prepared anew");
+    world.settle();
+    assert_eq!(world.bodies[&second].starts, 1);
+}

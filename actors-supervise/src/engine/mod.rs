@@ -1,5 +1,8 @@
 //! What a supervisor is made of, and how the machine's effects become calls of children.
 
+mod by_hand;
+mod events;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
@@ -7,24 +10,24 @@ use std::{
 };
 
 use actors_core::{
-    AnyLink, BoxFuture, ExitReason, ReplyTo, StartError, System, WeakLink,
+    BoxFuture, CallError, ExitReason, ReplyTo, StartError, System, WeakLink,
     supervision::{ChildExit, Failure, OnExit},
 };
 use parking_lot::Mutex;
 
 use crate::{
-    Child, ChildError, ChildInfo, ChildKind, ChildSpec, ChildStatus, Counts, Event, HostFailures, Member, Planner, Round,
+    Child, ChildError, ChildInfo, ChildSpec, Event, HostFailures, Member, Planner, Round,
     RoundKind, Start, Supervisor, SupervisorBuilder, SupervisorError,
     alarm::Alarms,
     contain::contained,
     event::Hub,
     inbox::{Inbox, Mail},
-    machine::{ChildKey, Effect, Input, Machine, Status, Told},
+    machine::{ChildKey, Effect, Input, Machine},
     spec::Rules,
 };
 
 /// Everything of a supervisor that outlives a restart of it.
-pub(crate) struct Core {
+pub(crate) struct Engine {
     pub(crate) machine: Machine,
     slots: HashMap<ChildKey, Slot>,
     ids: HashMap<String, ChildKey>,
@@ -52,10 +55,10 @@ struct Slot {
     stopping: Vec<ReplyTo<Result<(), ChildError>>>,
 }
 
-impl Core {
+impl Engine {
     pub(crate) fn new(builder: SupervisorBuilder) -> Self {
         let SupervisorBuilder { settings, children, planner, events, host_failures } = builder;
-        let mut core = Self {
+        let mut engine = Self {
             machine: Machine::new(settings, planner.is_some()),
             slots: HashMap::new(),
             ids: HashMap::new(),
@@ -72,9 +75,9 @@ impl Core {
             host_failures,
         };
         for spec in children {
-            core.insert(spec, false);
+            engine.insert(spec, false);
         }
-        core
+        engine
     }
 
     fn insert(&mut self, spec: ChildSpec, dynamic: bool) -> ChildKey {
@@ -93,12 +96,12 @@ impl Core {
         owner: WeakLink<Supervisor>,
         system: &System,
     ) -> Result<(), StartError> {
-        self.system = Some(system.clone());
+        let lived_before = self.system.replace(system.clone()).is_some();
         self.inbox.set_owner(owner);
         for tell in self.host_failures.drain(..) {
             tell(HostFailures::new(self.inbox.clone()));
         }
-        if self.booted.is_some() || self.machine.is_ending() {
+        if lived_before {
             self.end().await;
             self.machine.revive();
             self.forget_dynamic();
@@ -121,6 +124,9 @@ impl Core {
         }
         self.handle(Input::Boot);
         loop {
+            if let Some(reason) = self.exit.take() {
+                return Err(SupervisorError::Ended(CallError::Died(reason)));
+            }
             if let Some(booted) = &self.booted {
                 return booted.clone();
             }
@@ -189,7 +195,8 @@ impl Core {
         let Some(system) = self.system.clone() else { return };
         let mut work = VecDeque::from([input]);
         while let Some(mut input) = work.pop_front() {
-            if let Input::Prepared { key, host, .. } | Input::Started { key, host, .. } = &mut input {
+            if let Input::Prepared { key, host, .. } | Input::Started { key, host, .. } = &mut input
+            {
                 *host = self.slots.get(key).and_then(|slot| slot.child.host());
             }
             let now = system.host().clock.now();
@@ -298,137 +305,6 @@ impl Core {
         self.events.publish(Event::ChildRemoved { id: slot.id });
     }
 
-    /// What a handle of this supervisor is made of.
-    pub(crate) fn hello(&self) -> (Arc<Hub>, HostFailures) {
-        (self.events.clone(), HostFailures::new(self.inbox.clone()))
-    }
-
-    /// Takes a new child in and starts it.
-    pub(crate) fn add(
-        &mut self,
-        spec: ChildSpec,
-        reply: ReplyTo<Result<ChildInfo, ChildError>>,
-    ) {
-        if let Err(error) = spec.validate(self.machine.auto_shutdown()) {
-            return reply.answer(Err(error.into()));
-        }
-        if let Some(&key) = self.ids.get(&spec.id) {
-            return reply.answer(Err(match self.machine.status(key) {
-                Status::Stopped => ChildError::AlreadyPresent(spec.id),
-                _ => ChildError::AlreadyStarted(spec.id),
-            }));
-        }
-        let child = spec.id.clone();
-        let key = self.insert(spec, true);
-        if let Err(error) = self.attach(key) {
-            self.handle(Input::Release(key));
-            self.slots.remove(&key);
-            self.ids.remove(&child);
-            return reply.answer(Err(ChildError::Start { child, error }));
-        }
-        self.slots.get_mut(&key).expect("just inserted").starting.push(reply);
-        self.handle(Input::Add(key));
-    }
-
-    pub(crate) fn restart(&mut self, id: String, reply: ReplyTo<Result<ChildInfo, ChildError>>) {
-        match self.stopped(&id) {
-            Ok(key) => {
-                self.slots.get_mut(&key).expect("it has an id").starting.push(reply);
-                self.handle(Input::Restart(key));
-            }
-            Err(error) => reply.answer(Err(error)),
-        }
-    }
-
-    /// Stops a child; with `remove`, forgets it then.
-    pub(crate) fn stop(
-        &mut self,
-        id: &str,
-        remove: bool,
-        reply: ReplyTo<Result<(), ChildError>>,
-    ) {
-        let Some(&key) = self.ids.get(id) else {
-            return reply.answer(Err(ChildError::NotFound(id.into())));
-        };
-        self.slots.get_mut(&key).expect("it has an id").stopping.push(reply);
-        self.handle(Input::Stop { key, remove });
-    }
-
-    pub(crate) fn delete(&mut self, id: &str, reply: ReplyTo<Result<(), ChildError>>) {
-        match self.stopped(id) {
-            Ok(_) => self.stop(id, true, reply),
-            Err(error) => reply.answer(Err(error)),
-        }
-    }
-
-    fn stopped(&self, id: &str) -> Result<ChildKey, ChildError> {
-        let key = *self.ids.get(id).ok_or_else(|| ChildError::NotFound(id.into()))?;
-        match self.machine.status(key) {
-            Status::Stopped => Ok(key),
-            Status::Restarting => Err(ChildError::Restarting(id.into())),
-            Status::Running | Status::Stopping => Err(ChildError::Running(id.into())),
-        }
-    }
-
-    pub(crate) fn unsupervise(
-        &mut self,
-        id: &str,
-    ) -> Result<Option<AnyLink>, ChildError> {
-        let key = *self.ids.get(id).ok_or_else(|| ChildError::NotFound(id.into()))?;
-        match self.machine.status(key) {
-            Status::Running => {}
-            Status::Restarting => return Err(ChildError::Restarting(id.into())),
-            Status::Stopped | Status::Stopping => return Err(ChildError::NotRunning(id.into())),
-        }
-        self.handle(Input::Release(key));
-        self.ids.remove(id);
-        let mut slot = self.slots.remove(&key).expect("it has an id");
-        let link = slot.child.link();
-        slot.child.detach();
-        self.events.publish(Event::ChildRemoved { id: slot.id });
-        Ok(link)
-    }
-
-    pub(crate) fn find(&self, id: &str) -> Result<Option<AnyLink>, ChildError> {
-        let slot = self.ids.get(id).and_then(|key| self.slots.get(key));
-        slot.map(|slot| slot.child.link()).ok_or_else(|| ChildError::NotFound(id.into()))
-    }
-
-    pub(crate) fn which(&self) -> Vec<ChildInfo> {
-        self.machine.keys().filter_map(|key| self.info(key)).collect()
-    }
-
-    pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for (&key, slot) in &self.slots {
-            counts.specs += 1;
-            counts.active += usize::from(self.machine.is_alive(key));
-            match slot.rules.kind {
-                ChildKind::Worker => counts.workers += 1,
-                ChildKind::Supervisor => counts.supervisors += 1,
-                ChildKind::Task => counts.tasks += 1,
-            }
-        }
-        counts
-    }
-
-    fn info(&self, key: ChildKey) -> Option<ChildInfo> {
-        let slot = self.slots.get(&key)?;
-        Some(ChildInfo {
-            id: slot.id.clone(),
-            kind: slot.rules.kind,
-            status: match self.machine.status(key) {
-                Status::Running => ChildStatus::Running,
-                Status::Restarting => ChildStatus::Restarting,
-                Status::Stopping => ChildStatus::Stopping,
-                Status::Stopped => ChildStatus::Stopped,
-            },
-            link: slot.child.link(),
-            host: slot.child.host(),
-            incarnation: self.machine.incarnation(key),
-        })
-    }
-
     fn start_error(&self, key: Option<ChildKey>, error: StartError) -> SupervisorError {
         match key {
             Some(key) => SupervisorError::Start { child: self.id(key), error },
@@ -438,37 +314,6 @@ impl Core {
 
     fn id(&self, key: ChildKey) -> String {
         self.slots.get(&key).map_or_else(String::new, |slot| slot.id.clone())
-    }
-
-    fn names(&self, keys: Vec<ChildKey>) -> Vec<String> {
-        keys.into_iter().map(|key| self.id(key)).collect()
-    }
-
-    fn tell(&self, told: Told) {
-        self.events.publish(match told {
-            Told::RoundStarted { kind, children } => {
-                Event::RoundStarted { kind, children: self.names(children) }
-            }
-            Told::ChildStarted { key, incarnation, took } => {
-                Event::ChildStarted { id: self.id(key), incarnation, took }
-            }
-            Told::ChildExited { key, incarnation, reason } => {
-                Event::ChildExited { id: self.id(key), incarnation, reason }
-            }
-            Told::StartFailed { key, error } => {
-                Event::StartFailed { id: key.map(|key| self.id(key)), error }
-            }
-            Told::Restarted { children, took } => {
-                Event::Restarted { children: self.names(children), took }
-            }
-            Told::HostFailed { node, children } => {
-                Event::HostFailed { node, children: self.names(children) }
-            }
-            Told::LimitExceeded { key, reason } => {
-                Event::LimitExceeded { id: key.map(|key| self.id(key)), reason }
-            }
-            Told::ShutDown => Event::ShutDown,
-        });
     }
 
     /// Ends everything that still runs, without waiting for it.
@@ -485,7 +330,7 @@ impl Core {
     }
 }
 
-impl Drop for Core {
+impl Drop for Engine {
     fn drop(&mut self) {
         self.kill_all();
         for slot in self.slots.values_mut() {

@@ -1,0 +1,133 @@
+//! What users ask about children and of them.
+
+use std::sync::Arc;
+
+use actors_core::{AnyLink, ReplyTo};
+
+use super::Engine;
+use crate::{
+    ChildError, ChildInfo, ChildKind, ChildSpec, ChildStatus, Counts, Event, HostFailures,
+    event::Hub,
+    machine::{ChildKey, Input, Status},
+};
+
+impl Engine {
+    /// What a handle of this supervisor is made of.
+    pub(crate) fn hello(&self) -> (Arc<Hub>, HostFailures) {
+        (self.events.clone(), HostFailures::new(self.inbox.clone()))
+    }
+
+    /// Takes a new child in and starts it.
+    pub(crate) fn add(&mut self, spec: ChildSpec, reply: ReplyTo<Result<ChildInfo, ChildError>>) {
+        if let Err(error) = spec.validate(self.machine.auto_shutdown()) {
+            return reply.answer(Err(error.into()));
+        }
+        if let Some(&key) = self.ids.get(&spec.id) {
+            return reply.answer(Err(match self.machine.status(key) {
+                Status::Stopped => ChildError::AlreadyPresent(spec.id),
+                _ => ChildError::AlreadyStarted(spec.id),
+            }));
+        }
+        let child = spec.id.clone();
+        let key = self.insert(spec, true);
+        if let Err(error) = self.attach(key) {
+            self.handle(Input::Release(key));
+            self.slots.remove(&key);
+            self.ids.remove(&child);
+            return reply.answer(Err(ChildError::Start { child, error }));
+        }
+        self.slots.get_mut(&key).expect("just inserted").starting.push(reply);
+        self.handle(Input::Add(key));
+    }
+
+    pub(crate) fn restart(&mut self, id: String, reply: ReplyTo<Result<ChildInfo, ChildError>>) {
+        match self.stopped(&id) {
+            Ok(key) => {
+                self.slots.get_mut(&key).expect("it has an id").starting.push(reply);
+                self.handle(Input::Restart(key));
+            }
+            Err(error) => reply.answer(Err(error)),
+        }
+    }
+
+    /// Stops a child; with `remove`, forgets it then.
+    pub(crate) fn stop(&mut self, id: &str, remove: bool, reply: ReplyTo<Result<(), ChildError>>) {
+        let Some(&key) = self.ids.get(id) else {
+            return reply.answer(Err(ChildError::NotFound(id.into())));
+        };
+        self.slots.get_mut(&key).expect("it has an id").stopping.push(reply);
+        self.handle(Input::Stop { key, remove });
+    }
+
+    pub(crate) fn delete(&mut self, id: &str, reply: ReplyTo<Result<(), ChildError>>) {
+        match self.stopped(id) {
+            Ok(_) => self.stop(id, true, reply),
+            Err(error) => reply.answer(Err(error)),
+        }
+    }
+
+    fn stopped(&self, id: &str) -> Result<ChildKey, ChildError> {
+        let key = *self.ids.get(id).ok_or_else(|| ChildError::NotFound(id.into()))?;
+        match self.machine.status(key) {
+            Status::Stopped => Ok(key),
+            Status::Restarting => Err(ChildError::Restarting(id.into())),
+            Status::Running | Status::Stopping => Err(ChildError::Running(id.into())),
+        }
+    }
+
+    pub(crate) fn unsupervise(&mut self, id: &str) -> Result<Option<AnyLink>, ChildError> {
+        let key = *self.ids.get(id).ok_or_else(|| ChildError::NotFound(id.into()))?;
+        match self.machine.status(key) {
+            Status::Running => {}
+            Status::Restarting => return Err(ChildError::Restarting(id.into())),
+            Status::Stopped | Status::Stopping => return Err(ChildError::NotRunning(id.into())),
+        }
+        self.handle(Input::Release(key));
+        self.ids.remove(id);
+        let mut slot = self.slots.remove(&key).expect("it has an id");
+        let link = slot.child.link();
+        slot.child.detach();
+        self.events.publish(Event::ChildRemoved { id: slot.id });
+        Ok(link)
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Result<Option<AnyLink>, ChildError> {
+        let slot = self.ids.get(id).and_then(|key| self.slots.get(key));
+        slot.map(|slot| slot.child.link()).ok_or_else(|| ChildError::NotFound(id.into()))
+    }
+
+    pub(crate) fn which(&self) -> Vec<ChildInfo> {
+        self.machine.keys().filter_map(|key| self.info(key)).collect()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (&key, slot) in &self.slots {
+            counts.specs += 1;
+            counts.active += usize::from(self.machine.is_alive(key));
+            match slot.rules.kind {
+                ChildKind::Worker => counts.workers += 1,
+                ChildKind::Supervisor => counts.supervisors += 1,
+                ChildKind::Task => counts.tasks += 1,
+            }
+        }
+        counts
+    }
+
+    pub(super) fn info(&self, key: ChildKey) -> Option<ChildInfo> {
+        let slot = self.slots.get(&key)?;
+        Some(ChildInfo {
+            id: slot.id.clone(),
+            kind: slot.rules.kind,
+            status: match self.machine.status(key) {
+                Status::Running => ChildStatus::Running,
+                Status::Restarting => ChildStatus::Restarting,
+                Status::Stopping => ChildStatus::Stopping,
+                Status::Stopped => ChildStatus::Stopped,
+            },
+            link: slot.child.link(),
+            host: slot.child.host(),
+            incarnation: self.machine.incarnation(key),
+        })
+    }
+}
