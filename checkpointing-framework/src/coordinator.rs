@@ -228,8 +228,6 @@ impl Coordinator {
                 })?;
             }
         }
-        let stores = self.near.values().chain(self.partners.values());
-        let stores = stores.chain(self.last.iter().map(|last| &last.store));
         if let Some(last) = &self.last {
             let (directory, version) = (last.directory.clone(), version.unwrap_or(0));
             let rolled_back = system.host().blocking(move || directory.lock().rollback(version));
@@ -239,7 +237,7 @@ impl Coordinator {
         }
         let above = version;
         let told: Vec<_> =
-            stores.map(|store| store.call(Rollback { above }).within(PATIENCE)).collect();
+            self.stores().map(|store| store.call(Rollback { above }).within(PATIENCE)).collect();
         for told in told {
             let _ = told.await;
         }
@@ -334,6 +332,11 @@ impl Coordinator {
         self.placed.retain(|placed, _| *placed >= version);
     }
 
+    fn stores(&self) -> impl Iterator<Item = &Link<Checkpointing>> {
+        let last = self.last.iter().map(|last| &last.store);
+        self.near.values().chain(self.partners.values()).chain(last)
+    }
+
     /// The level whose commits the stores are told of: what is committed there, and everything on
     /// the way to it, stays with them until the next commit.
     fn protecting(&self) -> u8 {
@@ -347,7 +350,7 @@ impl Coordinator {
         self.committed.insert(level, version);
         self.events.publish(&Event::Committed { level, version });
         if level == self.protecting() {
-            for store in self.near.values().chain(self.partners.values()) {
+            for store in self.stores() {
                 let _ = store.send(Protect { version });
             }
         }
@@ -397,7 +400,8 @@ impl LastLevel {
     async fn open(system: &System, path: PathBuf, meta: Vec<u8>) -> Result<Self, SnapshotError> {
         let disk = system.host().disk.clone();
         let directory = system.host().blocking(move || SnapshotDir::open(disk, &path)).await?;
-        let store = system.spawn(Checkpointing::new(CheckpointingConfig::level(LAST).keep(KEEP)));
+        let config = CheckpointingConfig::level(LAST).keep(KEEP).hold_from(PARTNER);
+        let store = system.spawn(Checkpointing::new(config));
         Ok(Self { store, directory: Arc::new(Mutex::new(directory)), meta })
     }
 

@@ -21,7 +21,8 @@ pub async fn real_node(name: &str) -> Node {
     start(&System::builder().name(name).build()).await
 }
 
-async fn start(system: &System) -> Node {
+/// Makes a system a node, with this crate's actors.
+pub async fn start(system: &System) -> Node {
     export(system);
     Node::builder(system).start().await.expect("a free port")
 }

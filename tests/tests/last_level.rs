@@ -1,13 +1,26 @@
 //! Starting from what an earlier run left in the directory of the last level.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use actors_checkpoint::SnapshotDir;
-use actors_core::sim::{self, Sim};
+use actors_core::{
+    System,
+    host::{Disk, DiskFile, DiskLock},
+    sim::{self, Sim},
+};
 use actors_node::Node;
 use actors_tests::{
     bank::{self, Heard, Teller},
-    cluster::{connect, sim_node},
+    cluster::{connect, sim_node, start},
 };
 use checkpointing_framework::{Coordinator, Event, Hierarchy, LAST};
 use crossbeam_channel::unbounded;
@@ -42,8 +55,12 @@ impl Ended {
 }
 
 /// Runs the bank on fresh nodes until it ends or `stop` says so; then every node is killed.
-async fn run(sim: &Sim, mut stop: impl FnMut(&Node, &[Event]) -> bool) -> Ended {
+async fn run(sim: &Sim, stop: impl FnMut(&[Event]) -> bool) -> Ended {
     let head = sim_node(sim, "head").await;
+    run_on(sim, head, stop).await
+}
+
+async fn run_on(sim: &Sim, head: Node, mut stop: impl FnMut(&[Event]) -> bool) -> Ended {
     let (n1, n2) = (sim_node(sim, "n1").await, sim_node(sim, "n2").await);
     connect(&[&head, &n1, &n2]).await;
     let (tx, heard) = unbounded();
@@ -62,7 +79,7 @@ async fn run(sim: &Sim, mut stop: impl FnMut(&Node, &[Event]) -> bool) -> Ended 
                 balances.insert(last.number, last.balance);
             }
         }
-        if stop(&head, &events) {
+        if stop(&events) {
             break true;
         }
         if balances.len() == ACCOUNTS {
@@ -82,9 +99,9 @@ async fn run(sim: &Sim, mut stop: impl FnMut(&Node, &[Event]) -> bool) -> Ended 
 fn frame_1_a_clean_restart_takes_the_newest_committed_version() {
     sim::search(0..40, |sim| async move {
         let committed = Event::Committed { level: LAST, version: 10 };
-        let first = run(&sim, |_, events| events.contains(&committed)).await;
+        let first = run(&sim, |events| events.contains(&committed)).await;
         assert_eq!(first.balances, None);
-        let second = run(&sim, |_, _| false).await;
+        let second = run(&sim, |_| false).await;
         let from = second.from().expect("there is a committed version");
         assert!(from >= 10, "{from}");
         assert_eq!(second.balances, Some(bank::expected(ACCOUNTS, ROUNDS)));
@@ -92,24 +109,76 @@ fn frame_1_a_clean_restart_takes_the_newest_committed_version() {
     });
 }
 
+/// The head's disk; at the first sign that a version is committed on it, the head is dead.
+struct Fatal {
+    disk: Arc<dyn Disk>,
+    sim: Sim,
+    version: u64,
+    struck: Arc<AtomicBool>,
+}
+
+impl Fatal {
+    fn look(&self) {
+        let directory = SnapshotDir::open_read_only(self.disk.clone(), DIRECTORY);
+        let committed = directory.is_ok_and(|d| d.versions().contains(&self.version));
+        if committed && !self.struck.swap(true, Ordering::Relaxed) {
+            self.sim.kill("head");
+        }
+    }
+}
+
+impl Disk for Fatal {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.create(path)
+    }
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.append(path)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.disk.read(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.disk.list(dir)
+    }
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.disk.create_dir_all(dir)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let synced = self.disk.sync_dir(dir);
+        self.look();
+        synced
+    }
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        self.disk.lock(path)
+    }
+    fn free_space(&self, dir: &Path) -> io::Result<u64> {
+        self.disk.free_space(dir)
+    }
+}
+
 /// The flush to the last level has finished, and its owner dies before it knows: the version is found.
 #[test]
 fn frame_8_a_finished_flush_is_found_though_its_owner_died() {
-    let mut unheard = 0;
-    for seed in 0..40 {
-        let known = sim::simulate(seed, |sim| async move {
-            let on_disk = |head: &Node| {
-                let disk = head.system().host().disk.clone();
-                let directory = SnapshotDir::open_read_only(disk, DIRECTORY);
-                directory.is_ok_and(|directory| directory.versions().contains(&5))
-            };
-            let first = run(&sim, |head, _| on_disk(head)).await;
-            let second = run(&sim, |_, _| false).await;
-            assert_eq!(second.from(), Some(5));
-            assert_eq!(second.balances, Some(bank::expected(ACCOUNTS, ROUNDS)));
-            first.committed().contains(&5)
-        });
-        unheard += u32::from(!known.output);
-    }
-    assert!(unheard > 0, "the head died before it knew, at least once");
+    sim::search(0..40, |sim| async move {
+        let struck = Arc::new(AtomicBool::new(false));
+        let mut host = sim.node("head");
+        let (disk, version) = (host.disk.clone(), 5);
+        host.disk = Arc::new(Fatal { disk, sim: sim.clone(), version, struck: struck.clone() });
+        let head = start(&System::builder().name("head").host(host).build()).await;
+        let first = run_on(&sim, head, |_| struck.load(Ordering::Relaxed)).await;
+        assert_eq!((first.balances, first.events.iter().any(is_committed)), (None, false));
+        let second = run(&sim, |_| false).await;
+        assert_eq!(second.from(), Some(version));
+        assert_eq!(second.balances, Some(bank::expected(ACCOUNTS, ROUNDS)));
+    });
+}
+
+fn is_committed(event: &Event) -> bool {
+    matches!(event, Event::Committed { level: LAST, .. })
 }

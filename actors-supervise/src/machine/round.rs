@@ -97,7 +97,7 @@ impl Machine {
                 let Some(entry) = self.children.get_mut(&key) else { continue };
                 entry.round = None;
                 // Those that it has started already run on, unless they are in the set.
-                if !matches!(entry.state, State::Running { .. }) {
+                if stopping || !matches!(entry.state, State::Running { .. }) {
                     set.insert(key);
                 }
             }

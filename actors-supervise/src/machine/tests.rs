@@ -278,6 +278,17 @@ fn sup_8_one_for_one_rounds_are_concurrent() {
 }
 
 #[test]
+fn sup_11_a_death_before_its_turn_to_stop_is_not_a_second_failure() {
+    let (mut world, keys) = World::running(settings(Strategy::OneForAll, 1), 3);
+    world.crash(keys[1]);
+    assert_eq!(world.log, ["-3"]);
+    world.crash(keys[0]);
+    world.settle();
+    assert!(!world.exceeded());
+    assert_eq!(world.log, ["-3", "+1", "+2", "+3"]);
+}
+
+#[test]
 fn sup_12_no_connection_is_not_counted_and_waits() {
     let (mut world, keys) = World::running(settings(Strategy::OneForOne, 1), 1);
     world.crash(keys[0]);
