@@ -11,6 +11,7 @@ use crate::{
 };
 
 type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
+type Monitored<A> = (AnyLink, Option<DownAction<A>>);
 type AfterAction<A> = Box<dyn FnOnce(&mut A) + Send>;
 
 /// What an actor can do beside changing its state; given to every handler and hook.
@@ -19,13 +20,19 @@ pub struct Context<A: Actor> {
     stop: Option<ExitReason>,
     message_epoch: Option<GroupEpoch>,
     /// In a mutex, as are the ones after, though nobody else locks it: so that a `&Context` may cross an await.
-    monitors: Mutex<HashMap<MonitorRef, (AnyLink, Option<DownAction<A>>)>>,
+    monitors: Mutex<HashMap<MonitorRef, Monitored<A>>>,
     after: Mutex<Vec<AfterAction<A>>>,
 }
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(cell: Arc<ActorCell<A>>) -> Self {
-        Self { cell, stop: None, message_epoch: None, monitors: Mutex::default(), after: Mutex::default() }
+        Self {
+            cell,
+            stop: None,
+            message_epoch: None,
+            monitors: Mutex::default(),
+            after: Mutex::default(),
+        }
     }
 
     /// The actor's own identity.

@@ -116,7 +116,7 @@ impl System {
     ///     .constructor(|start: u64, _birth| async move { Ok(Counter(start)) });
     /// ```
     pub fn export<A: Actor>(&self, name: &str) -> Export<'_, A> {
-        Export { exports: self.exports(), actor: self.exports().add::<A>(name), types: PhantomData }
+        Export { exports: self.exports(), actor: self.exports().add(name), types: PhantomData }
     }
 
     /// Delivers what came from another node.
@@ -296,7 +296,8 @@ impl<A: Actor> Export<'_, A> {
             let address = |why: &str| StartError::Address(format!("{id} {why}"));
             let cell = cell.into_any().downcast::<ActorCell<A>>();
             let cell = cell.map_err(|_| address("is of another type"))?;
-            if !cell.settle(version) && !(cell.is_suspended() && !cell.is_supervised()) {
+            let is_free = cell.settle(version) || (cell.is_suspended() && !cell.is_supervised());
+            if !is_free {
                 return Err(address("is in use on this node"));
             }
             cell.set_supervisor(Some(on_exit));
@@ -413,7 +414,7 @@ struct Codec<M: Message> {
 }
 
 impl Exports {
-    fn add<A: Actor>(&self, name: &str) -> Arc<ExportedActor> {
+    fn add(&self, name: &str) -> Arc<ExportedActor> {
         let make = || Arc::new(ExportedActor { name: name.into(), reserve: RwLock::default() });
         self.actors.write().entry(name.into()).or_insert_with(make).clone()
     }

@@ -79,7 +79,8 @@ fn core_11_a_dying_callee_is_no_timeout() {
         assert_eq!(slow.call(Wait(1)).await, Err(CallError::Closed));
 
         let recorder = system.spawn(Recorder::default());
-        let Err(CallError::Died(ExitReason::Panic { message, during })) = recorder.call(Crash).await
+        let Err(CallError::Died(ExitReason::Panic { message, during })) =
+            recorder.call(Crash).await
         else {
             panic!("the panic is the answer");
         };
@@ -133,7 +134,11 @@ fn core_42_a_blocking_call_inside_an_actor_is_refused() {
         type Reply = Result<Vec<u32>, CallError>;
     }
     impl Handler<Go> for Asker {
-        async fn handle(&mut self, Go(link): Go, _cx: &mut Context<Self>) -> <Go as Message>::Reply {
+        async fn handle(
+            &mut self,
+            Go(link): Go,
+            _cx: &mut Context<Self>,
+        ) -> <Go as Message>::Reply {
             link.call_blocking(Recorded, Duration::from_secs(1))
         }
     }

@@ -193,7 +193,11 @@ impl Handler<Go> for Sender2 {
     }
 }
 
-async fn seen_eventually(observer: &Link<Observer>, system: &actors_core::System, n: usize) -> Vec<String> {
+async fn seen_eventually(
+    observer: &Link<Observer>,
+    system: &actors_core::System,
+    n: usize,
+) -> Vec<String> {
     loop {
         let seen = observer.call(Seen2).await.unwrap();
         if seen.len() >= n {

@@ -87,7 +87,9 @@ impl Peers {
         version: u32,
     ) -> Result<(), StartError> {
         let export = export.to_owned();
-        self.ask_to_start(on, |call| Frame::Reserve { call, export, actor, version }).await.map(drop)
+        self.ask_to_start(on, |call| Frame::Reserve { call, export, actor, version })
+            .await
+            .map(drop)
     }
 
     /// Starts the next incarnation of an actor that was reserved on a node.

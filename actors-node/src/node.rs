@@ -55,8 +55,10 @@ impl NodeBuilder {
             return Err(NodeError::Exposed { address: self.listen });
         }
         let listening = self.system.host().net.listen(&self.listen).await;
-        let listener = listening
-            .map_err(|error| NodeError::Listen { address: self.listen, error: error.to_string() })?;
+        let listener = listening.map_err(|error| NodeError::Listen {
+            address: self.listen,
+            error: error.to_string(),
+        })?;
         let member = Member {
             id: self.system.id(),
             name: self.system.name().to_owned(),

@@ -360,8 +360,10 @@ async fn welcome(peers: &Arc<Peers>, mut stream: Stream) -> io::Result<()> {
 
 /// Connects to a node and shakes hands; the connection is then served by a task of its own.
 pub(crate) async fn dial(peers: &Arc<Peers>, address: &str) -> Result<Member, NodeError> {
-    let unreachable =
-        |error: io::Error| NodeError::Unreachable { address: address.into(), error: error.to_string() };
+    let unreachable = |error: io::Error| NodeError::Unreachable {
+        address: address.into(),
+        error: error.to_string(),
+    };
     let net = peers.system.host().net.clone();
     let clock = peers.system.host().clock.clone();
     let hand_shake = async {
@@ -386,7 +388,8 @@ pub(crate) async fn dial(peers: &Arc<Peers>, address: &str) -> Result<Member, No
             for id in dead {
                 peers.fail(id, DownCause::Reported);
             }
-            let refused = NodeError::Refused { address: address.into(), refusal: Refusal::Duplicate };
+            let refused =
+                NodeError::Refused { address: address.into(), refusal: Refusal::Duplicate };
             let outbox = peers.connect(&member).ok_or(refused)?;
             let served = serve(peers.clone(), member.clone(), stream.read, stream.write, outbox);
             peers.system.spawn_task(served);

@@ -35,12 +35,7 @@ impl Placement {
     }
 
     /// The node for a child: where it is while that lives, else the one named, else by the rules.
-    pub(crate) fn place(
-        &mut self,
-        child: &str,
-        wanted: &str,
-        live: &[Member],
-    ) -> Option<SystemId> {
+    pub(crate) fn place(&mut self, child: &str, wanted: &str, live: &[Member]) -> Option<SystemId> {
         let is_live = |id: SystemId| live.iter().any(|member| member.id == id);
         let failed = self.host(child);
         let place = match failed {

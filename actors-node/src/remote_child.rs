@@ -17,11 +17,7 @@ use actors_supervise::{Child, ChildSpec, HostFailures, Start, SupervisorBuilder}
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::{
-    Node, NodeEvent,
-    placement::Placement,
-    wire::Frame,
-};
+use crate::{Node, NodeEvent, placement::Placement, wire::Frame};
 
 /// Where the children of one supervisor run, and on which nodes they are restarted.
 ///
@@ -119,9 +115,8 @@ impl<A: Actor> RemoteAddress<A> {
         mut args: impl FnMut(&Start) -> Result<Args, StartError> + Send + 'static,
     ) -> ChildSpec {
         let system = self.hosts.0.node.system().clone();
-        let args = move |start: &Start| {
-            remote::encode(&system, &args(start)?).map_err(StartError::failed)
-        };
+        let args =
+            move |start: &Start| remote::encode(&system, &args(start)?).map_err(StartError::failed);
         let child = RemoteChild {
             hosts: self.hosts,
             id: self.id.clone(),
@@ -206,9 +201,11 @@ impl Child for RemoteChild {
         let incarnation = self.incarnation;
         let group = start.plan.as_ref().and_then(|plan| plan.group);
         match (self.args)(&start) {
-            Ok(args) => Box::pin(async move {
-                node.0.start_actor(host, actor, group, incarnation, args).await
-            }),
+            Ok(args) => {
+                Box::pin(
+                    async move { node.0.start_actor(host, actor, group, incarnation, args).await },
+                )
+            }
             Err(error) => Box::pin(async { Err(error) }),
         }
     }

@@ -9,9 +9,9 @@ use std::{
 };
 
 use actors_checkpoint::{
-    Blob, Checkpointing, CheckpointingArgs, CheckpointingConfig, EXPORT_NAME, Key, Version,
+    Blob, Checkpointing, CheckpointingArgs, CheckpointingConfig, EXPORT_NAME, Key, SnapshotDir,
+    SnapshotError, Version,
     message::{Get, Inventory, Protect, Put, Register, Rollback, SetParent},
-    SnapshotDir, SnapshotError,
 };
 use actors_core::{
     Actor, ActorId, Context, GroupEpoch, GroupId, Handler, Link, Message, StartError, System,

@@ -28,5 +28,5 @@ mod planner;
 
 pub use coordinator::{Coordinator, GroupLink, GroupPlan, GroupPlanner, export};
 pub use event::{Event, RestartEvent};
-pub use hierarchy::{Hierarchy, HierarchyError, Level, LAST, MEMORY, PARTNER, Scheme};
+pub use hierarchy::{Hierarchy, HierarchyError, LAST, Level, MEMORY, PARTNER, Scheme};
 pub use member::{Cost, Costs, MemberPlan, Protection};

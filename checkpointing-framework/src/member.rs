@@ -8,7 +8,14 @@ use actors_core::{CallError, Link, StartError, System, host::Time};
 use bytemuck::Pod;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Coordinator, coordinator::{Placed, Unusable}, hierarchy::Schedule};
+use crate::{
+    Coordinator,
+    coordinator::{Placed, Unusable},
+    hierarchy::Schedule,
+};
+
+/// Stores that have a copy, with their levels.
+type Sources = Vec<(u8, Link<Checkpointing>)>;
 
 /// What a plan says for one member; part of the arguments that it is started with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,7 +26,7 @@ pub struct MemberPlan {
     pub(crate) entry: Option<Link<Checkpointing>>,
     pub(crate) coordinator: Link<Coordinator>,
     /// The version to go on from, with stores that have it, cheapest first.
-    pub(crate) restore: Option<(Version, Vec<(u8, Link<Checkpointing>)>)>,
+    pub(crate) restore: Option<(Version, Sources)>,
 }
 
 impl MemberPlan {
@@ -150,7 +157,9 @@ impl Protection {
             match entry.call(Put { key, version, blob, level }).forever().await {
                 Ok(Ok(Reached { level })) => Ok(level),
                 Ok(Err(error)) => error.reached().ok_or_else(|| error.to_string()),
-                Err(error @ (CallError::Closed | CallError::NoConnection)) => Err(error.to_string()),
+                Err(error @ (CallError::Closed | CallError::NoConnection)) => {
+                    Err(error.to_string())
+                }
                 Err(error) => Err(error.to_string()),
             }
         };

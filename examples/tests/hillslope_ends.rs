@@ -80,17 +80,25 @@ fn node_2_a_lost_node_of_another_parent_is_found_over_the_network() {
     };
     let json = place.path("report.json");
     let head = place.spawn(&[
-        "--steps", "4000", "--save-every", "200", "--dir", "job", "--listen", &address, "--json",
+        "--steps",
+        "4000",
+        "--save-every",
+        "200",
+        "--dir",
+        "job",
+        "--listen",
+        &address,
+        "--json",
         json.to_str().unwrap(),
     ]);
     let node = |name: u32| {
         let name = name.to_string();
-        let mut command: Command =
-            place.command(&["node", "--head", &address, "--name", &name]);
+        let mut command: Command = place.command(&["node", "--head", &address, "--name", &name]);
         command.spawn().unwrap()
     };
     let mut nodes: Vec<_> = (1..=5).map(node).collect();
-    let manifest = || fs::read_dir(place.path("job/checkpoints")).map_or(0, |d| d.flatten().count());
+    let manifest =
+        || fs::read_dir(place.path("job/checkpoints")).map_or(0, |d| d.flatten().count());
     wait_until("there are checkpoints", || manifest() > 3);
     nodes[1].kill().unwrap();
     let output = finish(head);

@@ -42,7 +42,14 @@ fn node_3_a_killed_node_is_replaced_by_the_spare() {
 #[test]
 fn frame_6_without_level_2_the_directory_is_used() {
     let outcome = Place::new().run(&[
-        "--steps", "1000", "--level2-every", "0", "--save-every", "400", "--kill", "2@500",
+        "--steps",
+        "1000",
+        "--level2-every",
+        "0",
+        "--save-every",
+        "400",
+        "--kill",
+        "2@500",
     ]);
     assert_identical(&outcome);
     assert_eq!(failures(&outcome)[0]["level"], "directory");

@@ -22,7 +22,7 @@ pub struct Account {
     rounds: u64,
     round: u64,
     balance: u64,
-    others: Vec<Link<Account>>,
+    others: Vec<Link<Self>>,
     early: BTreeMap<u64, Vec<u64>>,
     teller: Link<Teller>,
     protection: Protection,
@@ -198,8 +198,12 @@ pub fn supervisor(
     let mut builder =
         Supervisor::builder(Strategy::OneForAll).hosts(&hosts).planner(group.planner());
     for (number, address) in addresses.into_iter().enumerate() {
-        let others: Vec<_> =
-            links.iter().enumerate().filter(|(n, _)| *n != number).map(|(_, l)| l.clone()).collect();
+        let others: Vec<_> = links
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| *n != number)
+            .map(|(_, l)| l.clone())
+            .collect();
         let teller = teller.clone();
         builder = builder.child(address.spec(move |start| {
             let member = GroupPlan::member(start, &format!("account-{number}"))?;

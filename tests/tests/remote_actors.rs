@@ -28,10 +28,8 @@ async fn spawn_call_become(a: Node, b: Node, c: Node) {
     assert_eq!(own, third);
     assert_eq!(own.call(Add(5)).await, Ok(5));
 
-    let function = a
-        .spawn::<actors_core::FnActor<Apply>>(on_b, "function", &"double")
-        .await
-        .unwrap();
+    let function =
+        a.spawn::<actors_core::FnActor<Apply>>(on_b, "function", &"double").await.unwrap();
     assert_eq!(function.call(Apply(21)).await, Ok(42));
     assert_eq!(function.call(actors_core::Become::named("negate")).await, Ok(Ok(())));
     assert_eq!(function.call(Apply(21)).await, Ok(-21));
@@ -79,7 +77,9 @@ fn node_9_a_remote_panic_arrives_as_plain_data() {
             panic!("the panic is the answer");
         };
         assert_eq!(message, "as asked");
-        assert!(matches!(down.await.reason, ExitReason::Panic { message, .. } if message == "as asked"));
+        assert!(
+            matches!(down.await.reason, ExitReason::Panic { message, .. } if message == "as asked")
+        );
         let gone = link.down().await.reason;
         assert_eq!(gone, ExitReason::NoProc, "monitoring it again");
     });

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use actors_core::{ExitReason, SystemId, sim::{self, Sim}};
+use actors_core::{
+    ExitReason, SystemId,
+    sim::{self, Sim},
+};
 use actors_node::{Hosts, Node, SuperviseRemotely};
 use actors_supervise::{
     ChildSpec, Event, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink,
@@ -95,7 +98,11 @@ fn node_2_node_3_a_killed_node_is_one_failure() {
         let children = [("a", "n1", T), ("b", "n1", T), ("c", "n1", T), ("d", "n2", T)];
         let nodes = ["n1", "n2", "s1", "s2"];
         let world = world(&sim, Strategy::OneForOne, &nodes, &["s1", "s2"], &children).await;
-        world.supervisor.set_limit(Limit { max_restarts: 0, period: Duration::from_secs(5) }).await.unwrap();
+        world
+            .supervisor
+            .set_limit(Limit { max_restarts: 0, period: Duration::from_secs(5) })
+            .await
+            .unwrap();
         for link in &world.links {
             link.call(Add(1)).await.unwrap();
         }
@@ -119,7 +126,8 @@ fn node_2_node_3_a_killed_node_is_one_failure() {
 fn node_4_without_spares_live_nodes_take_over() {
     sim::search(0..SEEDS, |sim| async move {
         let children = [("a", "n1", T), ("b", "n2", T)];
-        let world = world(&sim, Strategy::OneForOne, &["n1", "n2", "n3"], &["gone"], &children).await;
+        let world =
+            world(&sim, Strategy::OneForOne, &["n1", "n2", "n3"], &["gone"], &children).await;
         sim.kill("n1");
         world.restarted().await;
         assert_eq!(world.node_of("a"), "n3", "it hosts no child yet");

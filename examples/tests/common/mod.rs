@@ -64,9 +64,8 @@ impl Place {
         let child = self.spawn(&[arguments, &files[..]].concat());
         let output = finish(child);
         self.assert_nothing_stays();
-        let report = fs::read(&json).map_or(Value::Null, |text| {
-            serde_json::from_slice(&text).expect("the report is JSON")
-        });
+        let report = fs::read(&json)
+            .map_or(Value::Null, |text| serde_json::from_slice(&text).expect("the report is JSON"));
         Outcome {
             code: output.status.code(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),

@@ -57,11 +57,6 @@ impl Grid {
         self.header.nodata == Some(value)
     }
 
-    /// The cells of row `row`, counted from the north.
-    pub(crate) fn row(&self, row: usize) -> &[f64] {
-        &self.cells[row * self.ncols..][..self.ncols]
-    }
-
     /// The rows that the border does not fix: all but the first and the last.
     pub(crate) fn inner_rows(&self) -> usize {
         self.nrows.saturating_sub(2)

@@ -27,10 +27,7 @@ use crate::{
 const CLUSTER: &str = "hillslope";
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(logging())
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(logging()).with_writer(std::io::stderr).init();
     let mut arguments = std::env::args_os().peekable();
     let program = arguments.next();
     if arguments.peek().is_some_and(|first| first == "node") {

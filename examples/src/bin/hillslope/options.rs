@@ -340,7 +340,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE.json")]
     json: Option<PathBuf>,
 
-    /// Compare the result with that of a serial computation, bit for bit [default]
+    /// Compare the result with that of a serial computation, bit for bit (the default)
     #[arg(long = "verify", overrides_with = "no_verify")]
     _verify: bool,
 

@@ -74,6 +74,7 @@ fn run_with(job: &Job, processes: &Processes) -> anyhow::Result<Finished> {
     let hosts = listen(&node, &group, job, &tx);
     supervise(job, &node, &hosts, &group, &observer, tx);
 
+    tracing::info!(input = %job.input_name, nodes = job.nodes, "the job begins");
     let mut run = Run::new(job, processes, &node, &hosts);
     let outcome = run.until_done(&heard);
     run.events.finish();
@@ -441,7 +442,11 @@ impl<'a> Run<'a> {
             strips: settings.strips,
             wall_s: self.started.elapsed().as_secs_f64(),
             compute_s,
-            checkpoint_overhead_pct: if compute_s > 0.0 { 100.0 * captured / compute_s } else { 0.0 },
+            checkpoint_overhead_pct: if compute_s > 0.0 {
+                100.0 * captured / compute_s
+            } else {
+                0.0
+            },
             identical: None,
             failures: self.failures.clone(),
             checkpoints: costs

@@ -152,8 +152,7 @@ impl Strip {
     }
 
     /// Goes one step on. The halos are the rows beyond the northern and the southern end, at the step that this strip
-    /// is at now: a neighbour's edge row, or the grid's border, which is [`Strip::north_input`] or
-    /// [`Strip::south_input`].
+    /// is at now: a neighbour's edge row, or `None` for the grid's border.
     ///
     /// # Panics
     ///
@@ -179,11 +178,6 @@ impl Strip {
         std::mem::swap(&mut self.cells, &mut self.spare);
     }
 
-    /// The strip's rows in the whole grid.
-    pub(crate) fn rows(&self) -> Range<usize> {
-        self.rows.clone()
-    }
-
     /// The northernmost row: the southern halo of the strip to the north.
     pub(crate) fn top_row(&self) -> &[f64] {
         &self.cells[..self.ncols]
@@ -192,16 +186,6 @@ impl Strip {
     /// The southernmost row: the northern halo of the strip to the south.
     pub(crate) fn bottom_row(&self) -> &[f64] {
         &self.cells[self.cells.len() - self.ncols..]
-    }
-
-    /// The input's row beyond the northern end: at step 0, and for the first strip at every step, its northern halo.
-    pub(crate) fn north_input(&self) -> &[f64] {
-        &self.north_input
-    }
-
-    /// The input's row beyond the southern end: at step 0, and for the last strip at every step, its southern halo.
-    pub(crate) fn south_input(&self) -> &[f64] {
-        &self.south_input
     }
 
     /// All cells, row by row from the north.

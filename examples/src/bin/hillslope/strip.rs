@@ -159,7 +159,8 @@ impl StripActor {
 
     fn report(&mut self) {
         let done = self.step == self.steps;
-        if !done && !self.step.is_multiple_of(REPORT_EVERY) && !self.report_at.contains(&self.step) {
+        if !done && !self.step.is_multiple_of(REPORT_EVERY) && !self.report_at.contains(&self.step)
+        {
             return;
         }
         let compute = std::mem::take(&mut self.compute);

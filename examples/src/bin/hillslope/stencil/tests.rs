@@ -43,17 +43,21 @@ fn by_strips(grid: &Grid, rate: f64, steps: u64, count: usize) -> Vec<f64> {
         step_all(&mut strips, rate);
     }
     let inner = strips.iter().flat_map(|strip| strip.cells());
-    let (first, last) = (grid.row(0), grid.row(grid.nrows - 1));
+    let (first, last) = (row(grid, 0), row(grid, grid.nrows - 1));
     first.iter().chain(inner).chain(last).copied().collect()
+}
+
+fn row(grid: &Grid, row: usize) -> &[f64] {
+    &grid.cells[row * grid.ncols..][..grid.ncols]
 }
 
 fn step_all(strips: &mut [Strip], rate: f64) {
     let before = strips.to_vec();
     for (i, strip) in strips.iter_mut().enumerate() {
         let (first, last) = (i == 0, i + 1 == before.len());
-        let north = if first { before[i].north_input() } else { before[i - 1].bottom_row() };
-        let south = if last { before[i].south_input() } else { before[i + 1].top_row() };
-        strip.step(rate, Some(north), Some(south));
+        let north = (!first).then(|| before[i - 1].bottom_row());
+        let south = (!last).then(|| before[i + 1].top_row());
+        strip.step(rate, north, south);
     }
 }
 
@@ -183,7 +187,7 @@ fn cells_of_another_size_are_not_restored() {
     let error = strip.restore(&before[1..]).unwrap_err();
     assert_eq!(error, WrongSize { expected: 27, found: 26 });
     assert_eq!(strip.cells(), before);
-    assert_eq!(strip.rows(), 2..5);
+    assert_eq!(strip.rows, 2..5);
 }
 
 #[test]
