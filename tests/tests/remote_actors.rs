@@ -151,7 +151,7 @@ fn node_16_a_paused_node_is_fenced() {
         assert_eq!(down, ExitReason::NodeFailure { node: "b".into() });
         let seen: Vec<_> = of_a.try_iter().collect();
         let suspected = NodeEvent::Suspected(b.member().clone());
-        assert!(seen.contains(&suspected) || seen.iter().any(|e| is_reported(e)), "{seen:?}");
+        assert!(seen.contains(&suspected) || seen.iter().any(is_reported), "{seen:?}");
         sim.resume("b");
         while !of_b.try_iter().any(|event| matches!(event, NodeEvent::Fenced { .. })) {
             sim.sleep(std::time::Duration::from_millis(10)).await;
