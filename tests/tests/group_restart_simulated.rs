@@ -135,7 +135,8 @@ fn core_43_a_node_loss_replays_from_its_seed() {
 /// Nodes that die together, spares among them, and with no spare left: it converges.
 #[test]
 fn node_10_nodes_that_die_together_are_survived() {
-    let storms: [(&[&str], &[(u64, &[&str])]); 5] = [
+    type Kills = &'static [(u64, &'static [&'static str])];
+    let storms: [(&[&str], Kills); 5] = [
         (&["s1", "s2"], &[(8, &["n2", "n3"])]),
         (&["s1", "s2"], &[(8, &["n1", "n2", "s1"])]),
         (&[], &[(8, &["n1", "n2", "n3"])]),
