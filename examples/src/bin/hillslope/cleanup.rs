@@ -38,7 +38,8 @@ pub(crate) struct Processes(Arc<Mutex<Running>>);
 struct Running {
     children: BTreeMap<u32, Child>,
     scratch: Option<PathBuf>,
-    ending: bool,
+    /// The program is ending by a signal: that thread has the last word.
+    signalled: bool,
 }
 
 impl Processes {
@@ -48,6 +49,7 @@ impl Processes {
         let processes = self.clone();
         thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
+                processes.0.lock().signalled = true;
                 processes.end(Duration::ZERO);
                 std::process::exit(128 + signal);
             }
@@ -67,7 +69,7 @@ impl Processes {
     /// only, which ends the nodes.
     pub(crate) fn start_node(&self, name: u32, head: &str, cluster: &str) -> anyhow::Result<()> {
         let mut running = self.0.lock();
-        anyhow::ensure!(!running.ending, "the program is ending");
+        anyhow::ensure!(!running.signalled, "the program is ending");
         let mut command = Command::new(std::env::current_exe().context("this program's path")?);
         command
             .args(["node", "--head", head, "--cluster", cluster, "--name", &name.to_string()])
@@ -111,7 +113,6 @@ impl Processes {
     pub(crate) fn end(&self, grace: Duration) {
         let (mut children, scratch) = {
             let mut running = self.0.lock();
-            running.ending = true;
             (std::mem::take(&mut running.children), running.scratch.take())
         };
         let deadline = Instant::now() + grace;
@@ -129,6 +130,14 @@ impl Processes {
 
     /// As [`end`](Self::end), when the nodes know already.
     pub(crate) fn end_in_order(&self) {
+        self.yield_to_signal();
         self.end(GRACE);
+    }
+
+    /// Does not return once the program is ending by a signal: what is then lost was ended.
+    pub(crate) fn yield_to_signal(&self) {
+        while self.0.lock().signalled {
+            thread::park();
+        }
     }
 }

@@ -266,6 +266,7 @@ impl<'a> Run<'a> {
     }
 
     fn hear(&mut self, heard: Heard) -> anyhow::Result<()> {
+        self.processes.yield_to_signal();
         match heard {
             Heard::Started(started) => {
                 let supervisor = started.map_err(|error| anyhow!("the strips: {error}"))?;
