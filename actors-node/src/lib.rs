@@ -46,6 +46,7 @@
 //! What is promised under which fault is on one page: `docs/semantics/node.md` in the repository.
 
 mod calls;
+mod connection;
 mod detector;
 mod event;
 mod hosting;
@@ -55,6 +56,7 @@ mod outbox;
 mod peers;
 mod placement;
 mod remote_child;
+mod route;
 mod wire;
 
 pub use detector::Detection;

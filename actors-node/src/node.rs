@@ -4,11 +4,7 @@ use actors_core::{Actor, Link, StartError, System, SystemId, remote};
 use crossbeam_channel::{Receiver, unbounded};
 use serde::Serialize;
 
-use crate::{
-    Detection, Member, NodeError, NodeEvent,
-    peers::{Peers, dial},
-    wire::Frame,
-};
+use crate::{Detection, Member, NodeError, NodeEvent, connection::dial, peers::Peers, wire::Frame};
 
 /// This process as a node of a cluster. Cheap to clone.
 ///

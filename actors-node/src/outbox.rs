@@ -7,6 +7,8 @@ use event_listener::Event;
 use futures_lite::AsyncWriteExt;
 use parking_lot::Mutex;
 
+use crate::wire::{Frame, KEPT_BUFFER, append_frame};
+
 /// The queue of one connection. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Outbox(Arc<Inner>);
@@ -36,6 +38,18 @@ impl Outbox {
         true
     }
 
+    /// As [`push`](Self::push), encoding the frame in its place.
+    pub(crate) fn push_frame(&self, frame: &Frame) -> bool {
+        let mut queue = self.0.queue.lock();
+        if queue.closed {
+            return false;
+        }
+        append_frame(&mut queue.bytes, frame);
+        drop(queue);
+        self.0.changed.notify(1);
+        true
+    }
+
     /// Writes what is queued and ends the stream.
     pub(crate) fn close(&self) {
         self.0.queue.lock().closed = true;
@@ -56,6 +70,7 @@ impl Outbox {
                 write.write_all(&batch).await?;
                 write.flush().await?;
                 batch.clear();
+                batch.shrink_to(KEPT_BUFFER);
             } else if closed {
                 return write.close().await;
             } else {

@@ -24,6 +24,8 @@ pub(crate) const PREAMBLE: usize = 10;
 pub(crate) const MAX_FRAME: usize = 1 << 30;
 /// A length that has not arrived is not allocated: at most this much ahead of the data.
 const READ_AHEAD: usize = 1 << 20;
+/// A connection keeps a buffer of up to this much from frame to frame.
+pub(crate) const KEPT_BUFFER: usize = 4 << 20;
 
 /// The first frame from the side that connects.
 #[derive(Debug, Serialize, Deserialize)]
@@ -148,15 +150,26 @@ pub(crate) fn check_preamble(bytes: &[u8; PREAMBLE]) -> io::Result<()> {
 
 /// A frame with its length before it, ready to write.
 pub(crate) fn frame<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![0; 4];
-    rmp_serde::encode::write(&mut bytes, value).expect("frames are plain data: they encode");
-    let length = u32::try_from(bytes.len() - 4).expect("bodies are limited before they are framed");
-    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    let mut bytes = Vec::new();
+    append_frame(&mut bytes, value);
     bytes
 }
 
-/// Reads one frame. `Ok(None)` is the orderly end of the stream.
-pub(crate) async fn read_frame<T: DeserializeOwned>(read: &mut ReadHalf) -> io::Result<Option<T>> {
+/// Appends a frame with its length before it.
+pub(crate) fn append_frame<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; 4]);
+    rmp_serde::encode::write(bytes, value).expect("frames are plain data: they encode");
+    let length = bytes.len() - start - 4;
+    let length = u32::try_from(length).expect("bodies are limited before they are framed");
+    bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Reads one frame, through a buffer that is used again. `Ok(None)` is the orderly end of the stream.
+pub(crate) async fn read_frame<T: DeserializeOwned>(
+    read: &mut ReadHalf,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Option<T>> {
     let mut header = [0; 4];
     match read.read(&mut header[..1]).await? {
         0 => return Ok(None),
@@ -166,17 +179,87 @@ pub(crate) async fn read_frame<T: DeserializeOwned>(read: &mut ReadHalf) -> io::
     if length > MAX_FRAME {
         return Err(invalid(format!("a frame of {length} bytes; at most {MAX_FRAME} are taken")));
     }
-    let mut body = Vec::new();
-    while body.len() < length {
-        let start = body.len();
-        body.resize(length.min(start + READ_AHEAD), 0);
-        read.read_exact(&mut body[start..]).await?;
+    let mut start = 0;
+    while start < length {
+        let end = length.min(start + READ_AHEAD);
+        if buffer.len() < end {
+            buffer.resize(end, 0);
+        }
+        read.read_exact(&mut buffer[start..end]).await?;
+        start = end;
     }
-    rmp_serde::from_slice(&body)
+    let frame = rmp_serde::from_slice(&buffer[..length]);
+    if buffer.len() > KEPT_BUFFER {
+        *buffer = Vec::new();
+    }
+    frame
         .map(Some)
         .map_err(|error| invalid(format!("a frame of {length} bytes does not decode: {error}")))
 }
 
 fn invalid(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: Vec<u8>) -> io::Result<Option<Frame>> {
+        let mut half: ReadHalf = Box::new(futures_lite::io::Cursor::new(bytes));
+        futures_lite::future::block_on(read_frame(&mut half, &mut Vec::new()))
+    }
+
+    fn sample() -> Frame {
+        let home = SystemId(7);
+        let to = ActorId { home, serial: 9 };
+        Frame::Message { to, name: "add".into(), body: vec![1, 2, 3], epoch: None, call: Some(4) }
+    }
+
+    #[test]
+    fn frames_come_back_as_they_were_sent() {
+        let back = read(frame(&sample())).unwrap().unwrap();
+        assert_eq!(format!("{back:?}"), format!("{:?}", sample()));
+        assert!(read(Vec::new()).unwrap().is_none());
+    }
+
+    /// NODE-24: every truncation and every garbled byte is an error or another frame, never a panic.
+    #[test]
+    fn node_24_damaged_frames_are_errors() {
+        let whole = frame(&sample());
+        for end in 1..whole.len() {
+            assert!(read(whole[..end].to_vec()).is_err(), "{end} bytes");
+        }
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 1 << bit;
+                let _ = read(damaged);
+            }
+        }
+    }
+
+    /// NODE-24: a length is not believed before its data is there.
+    #[test]
+    fn node_24_an_oversized_length_is_refused() {
+        let error = read(u32::MAX.to_le_bytes().to_vec()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let mut half: ReadHalf =
+            Box::new(futures_lite::io::Cursor::new((MAX_FRAME as u32).to_le_bytes().to_vec()));
+        let mut buffer = Vec::new();
+        let read = read_frame::<Frame>(&mut half, &mut buffer);
+        assert!(futures_lite::future::block_on(read).is_err());
+        assert!(buffer.len() <= READ_AHEAD);
+    }
+
+    #[test]
+    fn node_24_a_foreign_or_newer_peer_is_told_apart() {
+        let mut foreign = preamble();
+        foreign[..4].copy_from_slice(b"GET ");
+        assert!(check_preamble(&foreign).unwrap_err().to_string().contains("not an actors node"));
+        let mut newer = preamble();
+        newer[4] = 2;
+        assert!(check_preamble(&newer).unwrap_err().to_string().contains("version 2"));
+        check_preamble(&preamble()).unwrap();
+    }
 }

@@ -22,11 +22,15 @@
 
 mod coordinator;
 mod event;
+mod group;
 mod hierarchy;
+mod last_level;
 mod member;
 mod planner;
+mod stores;
 
-pub use coordinator::{Coordinator, GroupLink, GroupPlan, GroupPlanner, export};
+pub use coordinator::{Coordinator, export};
 pub use event::{Event, RestartEvent};
+pub use group::{GroupLink, GroupPlan, GroupPlanner};
 pub use hierarchy::{Hierarchy, HierarchyError, LAST, Level, MEMORY, PARTNER, Scheme};
 pub use member::{Cost, Costs, MemberPlan, Protection};

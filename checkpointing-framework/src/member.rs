@@ -157,9 +157,6 @@ impl Protection {
             match entry.call(Put { key, version, blob, level }).forever().await {
                 Ok(Ok(Reached { level })) => Ok(level),
                 Ok(Err(error)) => error.reached().ok_or_else(|| error.to_string()),
-                Err(error @ (CallError::Closed | CallError::NoConnection)) => {
-                    Err(error.to_string())
-                }
                 Err(error) => Err(error.to_string()),
             }
         };

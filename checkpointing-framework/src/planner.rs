@@ -17,6 +17,21 @@ pub(crate) enum Decision<S> {
 }
 
 impl<S> Decision<S> {
+    pub(crate) const fn version(&self) -> Option<Version> {
+        match self {
+            Self::Restore { version, .. } => Some(*version),
+            Self::Fresh => None,
+        }
+    }
+
+    /// Whether the state of any member comes from this level.
+    pub(crate) fn needs(&self, level: u8) -> bool {
+        match self {
+            Self::Restore { sources, .. } => sources.values().any(|from| from[0].0 == level),
+            Self::Fresh => false,
+        }
+    }
+
     /// Leaves out a level wherever a cheaper one has a copy: its states are only made ready when
     /// they are needed. Should the cheaper copy turn out damaged, the next plan asks for this one.
     pub(crate) fn without_late_sources(mut self, level: u8) -> Self {

@@ -1,0 +1,59 @@
+//! The way of parcels to other nodes.
+
+use std::sync::{Arc, Weak};
+
+use actors_core::{
+    ActorId, SystemId,
+    remote::{Parcel, Route, Router},
+};
+
+use crate::{
+    peers::Peers,
+    wire::{self, Frame},
+};
+
+/// The routes of a system that is a node.
+pub(crate) struct Routes(Weak<Peers>);
+
+impl Routes {
+    pub(crate) fn of(peers: &Arc<Peers>) -> Self {
+        Self(Arc::downgrade(peers))
+    }
+}
+
+impl Router for Routes {
+    fn route(&self, node: SystemId) -> Arc<dyn Route> {
+        Arc::new(PeerRoute { peers: self.0.clone(), node })
+    }
+}
+
+struct PeerRoute {
+    peers: Weak<Peers>,
+    node: SystemId,
+}
+
+impl Route for PeerRoute {
+    fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), Parcel> {
+        let Some(peers) = self.peers.upgrade() else { return Err(parcel) };
+        let Some(outbox) = peers.outbox(self.node) else { return Err(parcel) };
+        if matches!(&parcel, Parcel::Message { body, .. } if body.len() > wire::MAX_FRAME / 2) {
+            tracing::warn!(%to, "a message of more than half a GiB is not sent");
+            return Err(parcel);
+        }
+        let frame = match parcel {
+            Parcel::Message { name, body, epoch, reply } => {
+                let call = reply.map(|reply| peers.calls.ask(self.node, reply));
+                Frame::Message { to, name: name.to_string(), body, epoch, call }
+            }
+            Parcel::Stop(reason) => Frame::Stop(to, reason),
+            Parcel::End(reason) => Frame::End(to, reason),
+            Parcel::Monitor => Frame::Monitor(to),
+            Parcel::Down(down) => Frame::Down(down),
+        };
+        // An outbox that closes just now is a connection that is lost: so is what was on its way.
+        if !outbox.push_frame(&frame) {
+            peers.calls.fail(self.node, &peers.name_of(self.node));
+        }
+        Ok(())
+    }
+}
