@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use comfy_table::{CellAlignment, Table, presets};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
@@ -267,8 +267,12 @@ impl Display for Restart<'_> {
 }
 
 fn progress_bar(steps: u64) -> ProgressBar {
-    let template = "{wide_bar} {human_pos} of {human_len} steps, {per_sec}, {eta} to go";
+    let template = "{wide_bar} {human_pos} of {human_len} steps, {rate}, {eta} to go";
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = write!(out, "{:.0} a second", state.per_sec());
+    };
     let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    let style = style.with_key("rate", rate);
     ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr()).with_style(style)
 }
 
