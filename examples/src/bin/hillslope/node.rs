@@ -9,7 +9,7 @@ use clap::Parser;
 
 use crate::{cleanup::remove_directory, observer, strip};
 
-const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs strips for the head at an address, until the head is gone.
 #[derive(Debug, Parser)]
