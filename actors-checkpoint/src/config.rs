@@ -88,20 +88,18 @@ impl CheckpointingConfig {
         self
     }
 
+    /// Holds versions that are put for `level` or higher, beyond `keep`, until one at or above them is
+    /// [protected](crate::message::Protect): a group may have to go back to them. Only for stores
+    /// that are told what is protected; a budget that they fill refuses what is new.
+    pub const fn hold_from(mut self, level: u8) -> Self {
+        self.hold = Some(level);
+        self
+    }
+
     /// How long a child may take to answer before an update or a registration goes on without it;
     /// 2 s unless told otherwise.
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
-        self
-    }
-}
-
-impl CheckpointingConfig {
-    /// Holds versions that are put for `level` or higher until one at or above them is
-    /// [protected](crate::message::Protect), beyond `keep` and budget: a group may have to go back
-    /// to them. Only for stores that are told what is protected.
-    pub const fn hold_from(mut self, level: u8) -> Self {
-        self.hold = Some(level);
         self
     }
 }
