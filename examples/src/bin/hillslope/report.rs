@@ -252,11 +252,11 @@ pub(crate) struct Restart<'a> {
 impl Display for Restart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.strips.len() == 1 { "" } else { "s" };
-        let strips: Vec<String> = self.strips.iter().map(u32::to_string).collect();
+        let strips = runs(self.strips);
         write!(
             f,
             "strip{plural} {} restarted on node {} from {}, step {}: {} lost, running again after {}",
-            strips.join(", "),
+            strips,
             self.node,
             self.level,
             self.step,
@@ -264,6 +264,16 @@ impl Display for Restart<'_> {
             milliseconds(self.recover_ms),
         )
     }
+}
+
+/// Numbers in ascending order, as `1, 4 to 7`.
+fn runs(numbers: &[u32]) -> String {
+    let follows = |a: &u32, b: &u32| a + 1 == *b;
+    let run = |run: &[u32]| match run {
+        [first, _, .., last] => format!("{first} to {last}"),
+        few => few.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+    };
+    numbers.chunk_by(follows).map(run).collect::<Vec<_>>().join(", ")
 }
 
 fn progress_bar(steps: u64) -> ProgressBar {

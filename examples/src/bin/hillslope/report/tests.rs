@@ -214,3 +214,10 @@ fn the_bar_follows_the_slowest_strip_back() {
     events.finish();
     assert!(bar.is_finished());
 }
+
+#[test]
+fn strips_in_a_row_are_named_by_their_ends() {
+    assert_eq!(runs(&[2]), "2");
+    assert_eq!(runs(&[2, 3]), "2, 3");
+    assert_eq!(runs(&[1, 4, 5, 6, 7, 9]), "1, 4 to 7, 9");
+}
