@@ -50,9 +50,9 @@ pub enum Parcel {
         /// Where the answer goes.
         reply: Option<ReplyTo<Vec<u8>>>,
     },
-    /// [`AnyLink::stop`].
+    /// [`AnyLink::stop`](crate::AnyLink::stop).
     Stop(ExitReason),
-    /// [`AnyLink::kill`] and [`AnyLink::shutdown`].
+    /// [`AnyLink::kill`](crate::AnyLink::kill) and [`AnyLink::shutdown`](crate::AnyLink::shutdown).
     End(ExitReason),
     /// Tell the sending node when the actor ends.
     Monitor,
