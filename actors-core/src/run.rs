@@ -91,6 +91,7 @@ where
         if let Some(reply) = self.reply {
             reply.finish(Err(error));
         }
+        drop_guarded(self.function);
     }
 
     fn message_type(&self) -> &'static str {
@@ -190,7 +191,10 @@ async fn serve<A: Actor>(
                     cell.bury(envelope, DeadLetterCause::Crashed, error);
                     return reason;
                 }
-                cx.run_after(actor);
+                let after = Box::pin(async { cx.run_after(actor) });
+                if let Err(reason) = guarded(cell, name, after).await {
+                    return reason;
+                }
             }
         }
     }

@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{Actor, Handler, Link, Message, System};
+use crate::{Actor, Handler, Link, Message, System, system::current_epoch};
 
-/// A message that will be sent. Dropping it lets the timer run; a dead target is harmless.
+/// A message that will be sent, in the group epoch of whoever set it. Dropping the timer lets it run;
+/// a dead target is harmless.
 #[derive(Clone, Debug)]
 pub struct Timer(Arc<AtomicBool>);
 
@@ -36,10 +37,11 @@ impl System {
             return timer;
         }
         let (cancelled, to, clock) = (timer.clone(), to.downgrade(), self.host().clock.clone());
+        let epoch = current_epoch();
         self.spawn_task(async move {
             clock.sleep(delay).await;
             if let (false, Some(to)) = (cancelled.is_cancelled(), to.upgrade()) {
-                let _ = to.send(message);
+                let _ = to.cell().push_tagged(message, None, epoch);
             }
         });
         timer
@@ -59,11 +61,14 @@ impl System {
     {
         let timer = Timer(Arc::default());
         let (cancelled, to, clock) = (timer.clone(), to.downgrade(), self.host().clock.clone());
+        let epoch = current_epoch();
         self.spawn_task(async move {
             loop {
                 clock.sleep(period).await;
                 let Some(to) = to.upgrade() else { return };
-                if cancelled.is_cancelled() || to.send(message()).is_err() {
+                let message = message();
+                if cancelled.is_cancelled() || to.cell().push_tagged(message, None, epoch).is_err()
+                {
                     return;
                 }
             }

@@ -304,3 +304,33 @@ fn core_38_drops_that_panic_are_contained() {
         assert!(matches!(down.await.reason, ExitReason::Panic { .. }));
     });
 }
+
+struct Later(bool);
+
+impl Message for Later {
+    type Reply = ();
+}
+
+impl Handler<Later> for Armed {
+    async fn handle(&mut self, Later(panic): Later, cx: &mut Context<Self>) {
+        cx.after(move |_| assert!(!panic, "after the handler"));
+    }
+}
+
+/// A panic in what runs after a handler ends the actor like one in the handler; a function that is
+/// never run may panic when it is dropped.
+#[test]
+fn core_38_what_runs_after_a_handler_is_contained() {
+    everywhere(|system| async move {
+        let actor = system.spawn(Armed(Bomb));
+        actor.call(Later(false)).await.unwrap();
+        let (down, bomb) = (actor.down(), Bomb);
+        actor.send(Later(true)).unwrap();
+        let unrun = actor.exec(move |_| drop(bomb));
+        let Down { reason, .. } = down.await;
+        assert!(
+            matches!(&reason, ExitReason::Panic { message, .. } if message == "after the handler")
+        );
+        assert!(unrun.await.is_err());
+    });
+}

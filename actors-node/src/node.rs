@@ -47,7 +47,10 @@ impl NodeBuilder {
     /// [`NodeError::Exposed`] for an address off the loopback interface: connections are not
     /// encrypted and not authenticated yet. [`NodeError::Listen`] when the address cannot be had.
     pub async fn start(self) -> Result<Node, NodeError> {
-        if self.listen.parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback()) {
+        let exposed = |address: &str| {
+            address.parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback())
+        };
+        if exposed(&self.listen) {
             return Err(NodeError::Exposed { address: self.listen });
         }
         let listening = self.system.host().net.listen(&self.listen).await;
@@ -55,6 +58,10 @@ impl NodeBuilder {
             address: self.listen,
             error: error.to_string(),
         })?;
+        // A name may stand for any address: what counts is what it was bound to.
+        if exposed(&listener.address()) {
+            return Err(NodeError::Exposed { address: listener.address() });
+        }
         let member = Member {
             id: self.system.id(),
             name: self.system.name().to_owned(),

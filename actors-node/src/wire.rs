@@ -54,9 +54,6 @@ pub enum Refusal {
     /// They are connected already.
     #[error("already connected")]
     Duplicate,
-    /// Another live node has its name.
-    #[error("the name {0:?} belongs to a live node")]
-    NameTaken(String),
 }
 
 /// Everything after the hand-shake.
