@@ -127,11 +127,21 @@ pub(crate) async fn dial(peers: &Arc<Peers>, address: &str) -> Result<Member, No
             for id in dead {
                 peers.fail(id, DownCause::Reported);
             }
-            let refused =
-                NodeError::Refused { address: address.into(), refusal: Refusal::Duplicate };
-            let outbox = peers.connect(&member).ok_or(refused)?;
-            let served = serve(peers.clone(), member.clone(), stream.read, stream.write, outbox);
-            peers.system().spawn_task(served);
+            let (own, who) = (peers.clone(), member.clone());
+            if let Some(outbox) = peers.connect(&member) {
+                let served = serve(own, who, stream.read, stream.write, outbox);
+                peers.system().spawn_task(served);
+            } else if peers.is_member(member.id) {
+                // Both have dialled, and each has accepted the other: each writes on the connection
+                // that it accepted and reads the one that it made.
+                peers.system().spawn_task(async move {
+                    let _open = stream.write;
+                    receive_all(own, who, stream.read).await;
+                });
+            } else {
+                let refusal = Refusal::Fenced;
+                return Err(NodeError::Refused { address: address.into(), refusal });
+            }
             for member in members {
                 peers.learn(member);
             }
@@ -157,7 +167,7 @@ pub(crate) async fn keep_dialling(peers: Arc<Peers>, member: Member) {
 async fn serve(
     peers: Arc<Peers>,
     member: Member,
-    mut read: ReadHalf,
+    read: ReadHalf,
     mut write: WriteHalf,
     outbox: Outbox,
 ) {
@@ -169,6 +179,10 @@ async fn serve(
             writer.close();
         }
     });
+    receive_all(peers, member, read).await;
+}
+
+async fn receive_all(peers: Arc<Peers>, member: Member, mut read: ReadHalf) {
     let mut buffer = Vec::new();
     let cause = loop {
         match wire::read_frame::<Frame>(&mut read, &mut buffer).await {

@@ -4,7 +4,12 @@ use actors_core::{Actor, Link, StartError, System, SystemId, remote};
 use crossbeam_channel::{Receiver, unbounded};
 use serde::Serialize;
 
-use crate::{Detection, Member, NodeError, NodeEvent, connection::dial, peers::Peers, wire::Frame};
+use crate::{
+    Detection, Member, NodeError, NodeEvent,
+    connection::dial,
+    peers::Peers,
+    wire::{Frame, Refusal},
+};
 
 /// This process as a node of a cluster. Cheap to clone.
 ///
@@ -101,6 +106,8 @@ impl Node {
     /// Joins the cluster of the node at `address`, trying until `timeout`. Cancel safe: a join that
     /// is dropped may still succeed.
     ///
+    /// Joining a node again that is connected changes nothing.
+    ///
     /// # Errors
     /// [`NodeError::Refused`] at once, [`NodeError::Unreachable`] after `timeout`.
     pub async fn join(&self, address: &str, timeout: Duration) -> Result<Member, NodeError> {
@@ -110,6 +117,9 @@ impl Node {
         loop {
             let error = match dial(&self.0, address).await {
                 Ok(member) => return Ok(member),
+                Err(error @ NodeError::Refused { refusal: Refusal::Duplicate, .. }) => {
+                    return self.0.connected_at(address).ok_or(error);
+                }
                 Err(error @ NodeError::Refused { .. }) => return Err(error),
                 Err(error) => error,
             };

@@ -120,6 +120,13 @@ impl Peers {
         peer.map(|peer| peer.member.clone())
     }
 
+    /// The connected node at an address.
+    pub(crate) fn connected_at(&self, address: &str) -> Option<Member> {
+        let state = self.state.lock();
+        let peer = state.peers.values().find(|p| p.connected && p.member.address == address);
+        peer.map(|peer| peer.member.clone())
+    }
+
     pub(crate) fn is_member(&self, id: SystemId) -> bool {
         self.state.lock().peers.contains_key(&id)
     }

@@ -195,3 +195,31 @@ fn node_24_garbage_at_the_door_harms_nobody() {
         [a, b, other].iter().for_each(Node::leave);
     });
 }
+
+/// Two nodes that join each other at the same moment, or again later, are connected once and stay so.
+#[test]
+fn nodes_that_join_each_other_at_once_stay_connected() {
+    sim::search(0..200, |sim| async move {
+        let (a, b) = (sim_node(&sim, "a").await, sim_node(&sim, "b").await);
+        let (of_a, of_b) = (a.events(), b.events());
+        let joining = a.clone();
+        let (to_b, patience) = (b.member().address.clone(), PATIENCE);
+        let joined = a.system().host().executor.clone();
+        let (done, other) = actors_core::ReplyTo::channel();
+        joined.spawn(Box::pin(async move { done.answer(joining.join(&to_b, patience).await) }));
+        b.join(&a.member().address, PATIENCE).await.unwrap();
+        other.await.unwrap().unwrap();
+        b.join(&a.member().address, PATIENCE).await.unwrap();
+        let link = a.spawn::<Calculator>(b.member().id, "calculator", &1_i64).await.unwrap();
+        let back = b.spawn::<Calculator>(a.member().id, "calculator", &5_i64).await.unwrap();
+        sim.sleep(std::time::Duration::from_secs(30)).await;
+        assert_eq!((link.call(Add(1)).await, back.call(Add(1)).await), (Ok(2), Ok(6)));
+        let ups = |events: Vec<NodeEvent>| {
+            assert!(events.iter().all(|event| matches!(event, NodeEvent::Up(_))), "{events:?}");
+            events.len()
+        };
+        assert_eq!((ups(of_a.try_iter().collect()), ups(of_b.try_iter().collect())), (1, 1));
+        sim.kill("b");
+        assert!(matches!(link.down().await.reason, ExitReason::NodeFailure { .. }));
+    });
+}

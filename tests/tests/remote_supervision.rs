@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use actors_core::{
-    ExitReason, SystemId,
+    ExitReason, Status, SystemId,
     sim::{self, Sim},
 };
 use actors_node::{Hosts, Node, SuperviseRemotely};
-use actors_supervise::{
-    ChildSpec, Event, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink,
-};
+use actors_supervise::{Event, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink};
 use actors_tests::{
     calculator::{Add, Calculator, Crash},
     cluster::{connect, sim_node},
@@ -26,6 +24,7 @@ struct World {
     events: Receiver<Event>,
     links: Vec<actors_core::Link<Calculator>>,
     ids: Vec<(String, SystemId)>,
+    nodes: Vec<Node>,
 }
 
 /// Children by node, under a supervisor on the head.
@@ -53,7 +52,7 @@ async fn world(
     let events = builder.subscribe();
     let supervisor = builder.start(head.system()).await.unwrap();
     let ids = all.iter().map(|n| (n.member().name.clone(), n.member().id)).collect();
-    World { sim: sim.clone(), head, hosts, supervisor, events, links, ids }
+    World { sim: sim.clone(), head, hosts, supervisor, events, links, ids, nodes: all }
 }
 
 impl World {
@@ -206,15 +205,23 @@ fn sup_31_children_do_not_outlive_their_supervisors_node() {
         let watcher = sim_node(&sim, "watcher").await;
         watcher.join(&world.head.member().address, Duration::from_secs(9)).await.unwrap();
         let n1 = watcher.wait_for("n1", Duration::from_secs(9)).await.unwrap();
-        let local: ChildSpec<_> = ChildSpec::new("local", || Calculator(0));
-        world.supervisor.start_child(local).await.unwrap();
         let probe = watcher.spawn::<Calculator>(n1.id, "calculator", &0_i64).await.unwrap();
         sim.kill("head");
+        let child = world.links[0].id();
+        let runs = |id| {
+            let known = world.nodes[1].system().snapshot();
+            known.iter().any(|actor| actor.id == id && actor.status == Status::Running)
+        };
+        assert!(runs(child) && runs(probe.id()));
         // The node of the children lives, and serves others.
         assert_eq!(probe.call(Add(1)).await, Ok(1));
         while watcher.members().len() > 1 {
             sim.sleep(Duration::from_millis(1)).await;
         }
+        while runs(child) {
+            sim.sleep(Duration::from_millis(1)).await;
+        }
         assert_eq!(probe.call(Add(1)).await, Ok(2));
+        assert!(runs(probe.id()), "only the children of the lost supervisor end");
     });
 }
