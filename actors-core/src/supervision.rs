@@ -51,7 +51,8 @@ impl<A: Actor> Seat<A> {
     /// that restart epoch.
     ///
     /// The start goes on when the returned future is dropped. A failed start is told to the
-    /// supervisor as a [`ChildExit`] too, and leaves the actor suspended, without its last state.
+    /// supervisor as a [`ChildExit`] too, and leaves the actor suspended: with the new state
+    /// if `init` failed, without one if `make` did.
     ///
     /// # Errors
     /// [`StartError::AlreadyRunning`] while an incarnation runs or when the actor is dead; else what

@@ -19,3 +19,12 @@ pub fn export(system: &System) {
     calculator::export(system);
     bank::export(system);
 }
+
+/// The examples of the readmes compile and run.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../README.md")]
+    struct Workspace;
+    #[doc = include_str!("../../actors-core/README.md")]
+    struct Core;
+}
