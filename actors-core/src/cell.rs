@@ -1,134 +1,188 @@
-//! The cell behind a link: mailbox, life, monitors. One lock guards it; nothing of the user's runs
-//! under that lock.
+//! The cell behind a link: mailbox, life and state of one actor.
+//!
+//! | field | who writes it |
+//! |---|---|
+//! | `mailbox`, `control`, `links`, `flags`, `ext` | anybody |
+//! | `life` | under the lock of `ext`; `Running` to `Dead` also by the consumer of a cell without `ext` |
+//! | `state`, `frame`, `phase`, `notes`, `handled` | the consumer: who has the right to run the actor |
+//!
+//! The right to run is with the run queue while the cell is in it, with the worker that runs it, with
+//! `control` while a handler waits, with the mailbox while it is idle, and with the supervisor's seat
+//! while it is suspended. While the actor runs, one strong count of the cell belongs to that right.
 
 use std::{
-    any::{Any, TypeId},
-    collections::VecDeque,
+    cell::UnsafeCell,
+    ptr::NonNull,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering, fence},
     },
-    task::{Context as TaskContext, Poll, Waker},
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use once_cell::race::OnceBox;
 
 use crate::{
-    Actor, ActorId, CallError, DeadLetter, DeadLetterCause, Down, ExitReason, GroupEpoch, Handler,
-    Message, MonitorRef, ReplyTo, SendError, System, SystemId,
-    group::{Admission, admit},
+    Actor, ActorId, BoxFuture, CallError, DeadLetter, DeadLetterCause, Down, ExitReason,
+    GroupEpoch, Handler, Message, MonitorRef, ReplyTo, SendError, StartError, System,
+    control::Control,
+    ext::{Elsewhere, Ext, Rare, Start, drop_guarded},
+    frame::Frame,
+    here,
+    mailbox::{Cursor, Leave, Mailbox},
     monitor::Watcher,
-    remote::{self, Location, Parcel, Route},
-    run::Envelope,
+    node::{Letter, Node, Payload},
+    payload::{Ask, DownSignal, Nudge, Tagged, Tell},
+    remote::{self, Parcel},
+    run::Drive,
+    scheduler::Runnable,
     supervision::{ChildExit, OnExit},
-    system::current_epoch,
+    system::Dispatch,
 };
 
-/// What is known of an actor from outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActorInfo {
-    /// Its identity.
-    pub id: ActorId,
-    /// The type of its state.
-    pub type_name: &'static str,
-    /// Its name in the registry.
-    pub name: Option<String>,
-    /// The system it runs in; with [`Status::Remote`] the other node's.
-    pub system: SystemId,
-    /// Whether it lives.
-    pub status: Status,
-    /// Messages waiting, as of now. Zero for a remote actor.
-    pub mailbox_len: usize,
-    /// Starts so far; 1 is the first life. Zero for a remote actor.
-    pub incarnation: u32,
-    /// Messages handled in all its lives.
-    pub handled: u64,
-    /// Why its last incarnation ended, if one did.
-    pub last_error: Option<ExitReason>,
-}
-
-/// Whether an actor lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Status {
-    /// It takes and handles messages.
-    Running,
-    /// Between two incarnations, or before the first: messages queue.
-    Suspended,
-    /// It is on another node.
-    Remote,
-    /// It is no more.
-    Dead(ExitReason),
-}
+pub(crate) use crate::any_cell::AnyCell;
 
 pub(crate) struct ActorCell<A: Actor> {
-    id: ActorId,
+    pub(crate) mailbox: Mailbox<Node<A>>,
     system: System,
-    links: AtomicUsize,
-    state: Mutex<State<A>>,
+    serial: u64,
+    ext: OnceBox<Ext<A>>,
+    frame: AtomicPtr<()>,
+    pub(crate) links: AtomicU32,
+    handled: AtomicU32,
+    slot: AtomicU32,
+    life: AtomicU8,
+    pub(crate) control: Control,
+    flags: AtomicU8,
+    /// A [`Phase`] and notes of the running actor to itself.
+    turn: AtomicU8,
+    state: UnsafeCell<Option<A>>,
 }
 
-struct State<A: Actor> {
-    life: Life<A>,
-    location_version: u32,
-    incarnation: u32,
-    queue: VecDeque<Queued<A>>,
-    /// Messages of a newer run of the group than ours: handled once we are restarted.
-    ahead: VecDeque<Queued<A>>,
-    ends: VecDeque<ExitReason>,
-    urgent: VecDeque<Box<dyn Envelope<A>>>,
-    waker: Option<Waker>,
-    group: Option<GroupEpoch>,
-    supervisor: Option<OnExit>,
-    watchers: Vec<Watcher>,
-    name: Option<String>,
-    handled: u64,
-    last_error: Option<ExitReason>,
-}
+// SAFETY: `state` is the only field that is not `Sync`; the consumer alone touches it, on one thread
+// after the other, which `A: Send` allows.
+unsafe impl<A: Actor> Sync for ActorCell<A> {}
+// SAFETY: what it owns is `Send`: letters, the state, the extension; `frame` is a `Frame<A>`.
+unsafe impl<A: Actor> Send for ActorCell<A> {}
 
-pub(crate) enum Life<A> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Life {
+    /// An incarnation is up, starting or ending.
     Running,
-    Suspended { last: Option<A> },
-    Proxy { route: Arc<dyn Route>, node: SystemId },
-    Dead(ExitReason),
+    /// Between two incarnations. Its mailbox has no consumer, and is not idle: senders only queue.
+    Suspended,
+    /// The actor is on another node.
+    Proxy,
+    Dead,
 }
 
-pub(crate) enum Queued<A: Actor> {
-    Message(Box<dyn Envelope<A>>, Option<GroupEpoch>),
-    Stop(ExitReason),
-    Down(MonitorRef, Down),
+/// What the running incarnation does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Make,
+    Init,
+    Serve,
+    Term,
 }
 
-/// What the activation does next.
-pub(crate) enum Next<A: Actor> {
-    End(ExitReason),
-    Message(Box<dyn Envelope<A>>, Option<GroupEpoch>),
-    Down(MonitorRef, Down),
-}
+/// Something goes before the mailbox: see [`Rare::overtakes`].
+pub(crate) const OVERTAKEN: u8 = 1;
+/// The actor is in a group.
+pub(crate) const GROUPED: u8 = 1 << 1;
+/// Somebody wants to know how long the mailbox is.
+pub(crate) const COUNT: u8 = 1 << 2;
+/// Other nodes know of it: it is in the system's table, and a link from there may keep it.
+pub(crate) const KNOWN: u8 = 1 << 3;
+
+/// The running handler has stopped the actor.
+pub(crate) const STOPPED: u8 = 1 << 4;
+/// It left functions to run after it.
+pub(crate) const AFTER: u8 = 1 << 5;
+/// The message in hand carries an epoch.
+pub(crate) const EPOCH: u8 = 1 << 6;
+const PHASE: u8 = 0b11;
 
 impl<A: Actor> ActorCell<A> {
-    pub(crate) fn new(id: ActorId, system: System, life: Life<A>) -> Arc<Self> {
-        Arc::new(Self {
-            id,
+    /// A cell between two incarnations, before the first.
+    pub(crate) fn suspended(id: ActorId, system: System) -> Arc<Self> {
+        let cell = Self::unused(id, system, Life::Suspended);
+        cell.install(Ext::new(id, 0));
+        cell.mailbox.take(Letter::new(Nudge).into_node());
+        cell.enrol()
+    }
+
+    /// A cell whose actor is elsewhere, or nowhere.
+    pub(crate) fn absent(
+        id: ActorId,
+        system: System,
+        at: Result<Elsewhere, ExitReason>,
+    ) -> Arc<Self> {
+        let life = if at.is_ok() { Life::Proxy } else { Life::Dead };
+        let cell = Self::unused(id, system, life);
+        let ext = Ext::new(id, 0);
+        match at {
+            Ok(elsewhere) => ext.lock().elsewhere = Some(elsewhere),
+            Err(reason) => ext.lock().last_error = Some(reason),
+        }
+        cell.install(ext);
+        cell.enrol()
+    }
+
+    /// Starts an actor that nobody supervises.
+    pub(crate) fn spawn(id: ActorId, system: System, actor: A) -> Arc<Self> {
+        let mut cell = Self::unused(id, system, Life::Running);
+        cell.mailbox = Mailbox::taken(Letter::new(Nudge).into_node());
+        cell.state = UnsafeCell::new(Some(actor));
+        cell.set_phase(Phase::Init);
+        let cell = cell.enrol();
+        // Counted before it runs: without a link it would stop at once.
+        cell.add_link();
+        cell.launch();
+        cell
+    }
+
+    fn unused(id: ActorId, system: System, life: Life) -> Self {
+        Self {
+            mailbox: Mailbox::unused(),
             system,
-            links: AtomicUsize::new(0),
-            state: Mutex::new(State {
-                life,
-                location_version: 0,
-                incarnation: 0,
-                queue: VecDeque::new(),
-                ahead: VecDeque::new(),
-                ends: VecDeque::new(),
-                urgent: VecDeque::new(),
-                waker: None,
-                group: None,
-                supervisor: None,
-                watchers: Vec::new(),
-                name: None,
-                handled: 0,
-                last_error: None,
-            }),
-        })
+            serial: id.serial,
+            ext: OnceBox::new(),
+            frame: AtomicPtr::default(),
+            links: AtomicU32::new(0),
+            handled: AtomicU32::new(0),
+            slot: AtomicU32::new(0),
+            life: AtomicU8::new(life as u8),
+            control: Control::new(),
+            flags: AtomicU8::new(0),
+            turn: AtomicU8::new(0),
+            state: UnsafeCell::new(None),
+        }
+    }
+
+    fn install(&self, ext: Ext<A>) {
+        let fresh = self.ext.set(Box::new(ext));
+        debug_assert!(fresh.is_ok());
+    }
+
+    fn enrol(self) -> Arc<Self> {
+        let cell = Arc::new(self);
+        Arc::as_ptr(&cell).expose_provenance();
+        let weak = Arc::downgrade(&cell);
+        let slot = cell.system.roster().insert(cell.serial, weak);
+        cell.slot.store(slot, Ordering::Relaxed);
+        cell
+    }
+
+    /// Another count of the cell.
+    pub(crate) fn to_arc(&self) -> Arc<Self> {
+        let this = std::ptr::with_exposed_provenance::<Self>((&raw const *self).addr());
+        // SAFETY: cells live in an `Arc`, whose address was exposed; the reference keeps it from
+        // ending before the count is taken.
+        unsafe {
+            Arc::increment_strong_count(this);
+            Arc::from_raw(this)
+        }
     }
 
     pub(crate) const fn system(&self) -> &System {
@@ -136,6 +190,7 @@ impl<A: Actor> ActorCell<A> {
     }
 
     /// Queues a message, or hands it to the route of a remote actor.
+    #[inline]
     pub(crate) fn push<M: Message>(
         &self,
         message: M,
@@ -144,9 +199,10 @@ impl<A: Actor> ActorCell<A> {
     where
         A: Handler<M>,
     {
-        self.push_tagged(message, reply, current_epoch())
+        self.push_tagged(message, reply, here::epoch())
     }
 
+    #[inline]
     pub(crate) fn push_tagged<M: Message>(
         &self,
         message: M,
@@ -156,18 +212,38 @@ impl<A: Actor> ActorCell<A> {
     where
         A: Handler<M>,
     {
-        let state = self.state.lock();
-        match &state.life {
-            Life::Dead(_) => Err(SendError::Closed(message)),
-            Life::Proxy { route, .. } => {
-                let route = route.clone();
-                drop(state);
-                remote::forward::<A, M>(&self.system, &*route, self.id, message, reply, epoch)
+        if !matches!(self.life(), Life::Running | Life::Suspended) {
+            return self.push_away(message, reply, epoch);
+        }
+        self.enqueue(match (reply, epoch) {
+            (None, None) => Letter::new(Tell(message)),
+            (Some(reply), None) => Letter::new(Ask(message, reply)),
+            (reply, Some(epoch)) => Letter::new(Tagged { message, reply, epoch }),
+        });
+        Ok(())
+    }
+
+    #[cold]
+    fn push_away<M: Message>(
+        &self,
+        message: M,
+        reply: Option<ReplyTo<M::Reply>>,
+        epoch: Option<GroupEpoch>,
+    ) -> Result<(), SendError<M>>
+    where
+        A: Handler<M>,
+    {
+        let rare = self.ext().lock();
+        match (self.life(), &rare.elsewhere) {
+            (Life::Dead, _) => Err(SendError::Closed(message)),
+            (Life::Proxy, Some(elsewhere)) => {
+                let route = elsewhere.route.clone();
+                drop(rare);
+                remote::forward::<A, M>(&self.system, &*route, self.id(), message, reply, epoch)
             }
-            Life::Running | Life::Suspended { .. } => {
-                let envelope = Box::new(crate::run::Deliver::new(message, reply));
-                self.enqueue(state, Queued::Message(envelope, epoch));
-                Ok(())
+            _ => {
+                drop(rare);
+                self.push_tagged(message, reply, epoch)
             }
         }
     }
@@ -177,172 +253,260 @@ impl<A: Actor> ActorCell<A> {
     where
         A: Handler<M>,
     {
-        let mut state = self.state.lock();
-        if matches!(state.life, Life::Running | Life::Suspended { .. }) {
-            state.urgent.push_back(Box::new(crate::run::Deliver::new(message, None)));
-            wake(state);
+        let mut rare = self.ext().lock();
+        if matches!(self.life(), Life::Running | Life::Suspended) {
+            rare.urgent.push_back(Letter::new(Tell(message)));
+            self.flag(OVERTAKEN, true);
+            drop(rare);
+            self.nudge();
             return Ok(());
         }
-        drop(state);
+        drop(rare);
         self.push(message, None)
     }
 
-    /// Queues an envelope that needs the state in this process.
-    pub(crate) fn push_local(&self, envelope: Box<dyn Envelope<A>>) -> Result<(), CallError> {
-        let state = self.state.lock();
-        match state.life {
-            Life::Dead(_) => Err(CallError::Closed),
-            Life::Proxy { .. } => Err(CallError::NotLocal),
-            _ => {
-                self.enqueue(state, Queued::Message(envelope, current_epoch()));
+    /// Queues what needs the state in this process.
+    pub(crate) fn push_local<P: Payload<A>>(&self, payload: P) -> Result<(), CallError> {
+        match self.life() {
+            Life::Dead => Err(CallError::Closed),
+            Life::Proxy => Err(CallError::NotLocal),
+            Life::Running | Life::Suspended => {
+                self.enqueue(Letter::new(payload));
                 Ok(())
             }
         }
     }
 
     pub(crate) fn push_down(&self, monitor: MonitorRef, down: Down) {
-        let state = self.state.lock();
-        if matches!(state.life, Life::Running | Life::Suspended { .. }) {
-            self.enqueue(state, Queued::Down(monitor, down));
+        let _ = self.push_local(DownSignal { monitor, down });
+    }
+
+    #[inline]
+    pub(crate) fn enqueue(&self, letter: Letter<A>) {
+        // SAFETY: the letter's node is in no queue, and is given to the mailbox.
+        let woken = unsafe { self.mailbox.push(letter.into_node()) };
+        if woken {
+            self.awake();
         }
     }
 
-    fn enqueue(&self, mut state: MutexGuard<'_, State<A>>, item: Queued<A>) {
-        state.queue.push_back(item);
-        wake(state);
+    /// The mailbox was idle, and the right to run is the caller's.
+    #[inline]
+    fn awake(&self) {
+        if self.life() == Life::Dead {
+            // It died after the sender had looked.
+            // SAFETY: the right to consume is ours, and the mailbox has a node.
+            let cursor = unsafe { self.mailbox.enter() };
+            return self.drain(cursor);
+        }
+        self.schedule();
     }
 
-    /// The next thing to do, endings first. Only the activation calls this.
-    pub(crate) fn poll_next(&self, task: &mut TaskContext<'_>) -> Poll<Next<A>> {
+    /// Passes the right to run to the scheduler.
+    #[inline]
+    pub(crate) fn schedule(&self) {
+        match self.system.dispatch() {
+            Dispatch::Workers(scheduler) => scheduler.schedule(self.runnable()),
+            Dispatch::Tasks => {
+                let mut rare = self.ext().lock();
+                rare.scheduled = true;
+                let task = rare.task.clone();
+                drop(rare);
+                if let Some(task) = task {
+                    task.wake();
+                }
+            }
+        }
+    }
+
+    /// Makes the actor look at what overtakes its mailbox.
+    pub(crate) fn nudge(&self) {
+        self.enqueue(Letter::new(Nudge));
+        if self.control.wake() {
+            self.schedule();
+        }
+    }
+
+    /// Runs the incarnation: the right to run goes to the scheduler, with a count of the cell.
+    fn launch(self: &Arc<Self>) {
+        match self.system.dispatch() {
+            Dispatch::Workers(scheduler) => {
+                std::mem::forget(self.clone());
+                scheduler.schedule(self.runnable());
+            }
+            Dispatch::Tasks => {
+                let mut rare = self.ext().lock();
+                rare.scheduled = true;
+                rare.task = None;
+                drop(rare);
+                self.system.host().executor.spawn(Box::pin(Drive::new(self.clone())));
+            }
+        }
+    }
+
+    fn runnable(&self) -> Runnable {
+        // From the exposed address, so that it may also stand for the `Arc`.
+        Runnable::new(std::ptr::with_exposed_provenance::<Self>((&raw const *self).addr()))
+    }
+
+    /// Takes the right to run the next incarnation. Its number is the next one here, or given by a
+    /// home that has counted lives elsewhere.
+    ///
+    /// # Errors
+    /// Gives back `start` when an incarnation runs or the actor is no more.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        group: Option<GroupEpoch>,
+        number: Option<u32>,
+        start: Start<A>,
+    ) -> Result<(), Start<A>> {
+        let mut rare = self.ext().lock();
+        if self.life() != Life::Suspended {
+            return Err(start);
+        }
+        rare.incarnation = number.unwrap_or(rare.incarnation + 1);
+        rare.start = Some(start);
+        rare.ends.clear();
+        if group.is_some() {
+            rare.group = group;
+            rare.catch_up();
+            self.flag(GROUPED, true);
+        }
+        self.flag(OVERTAKEN, rare.overtakes());
+        self.set_phase(Phase::Make);
+        self.set_life(Life::Running);
+        drop(rare);
+        self.launch();
+        Ok(())
+    }
+
+    /// The incarnation has ended: suspended if a supervisor has it, dead otherwise. The supervisor
+    /// hears of it before the monitors do. The right to consume is used up.
+    pub(crate) fn end(&self, cursor: Cursor<Node<A>>, reason: ExitReason) {
+        self.end_of_life();
+        if reason == ExitReason::Normal && self.ext.get().is_none() {
+            self.set_life(Life::Dead);
+            // Pairs with the fence in `settled_life`: an extension that was there before our second
+            // look is seen; who made or found one later sees that the actor is dead.
+            fence(Ordering::SeqCst);
+            if self.ext.get().is_none() {
+                return self.perish(cursor);
+            }
+        }
+        let mut rare = self.ext().lock();
+        rare.last_error = Some(reason.clone());
+        let incarnation = rare.incarnation;
+        let Some(on_exit) = rare.supervisor.clone() else {
+            self.set_life(Life::Dead);
+            drop(rare);
+            return self.perish(cursor);
+        };
+        let watchers = std::mem::take(&mut rare.watchers);
+        // SAFETY: the right is ours; it goes to whoever begins the next incarnation.
+        unsafe { self.mailbox.pause(&cursor) };
+        self.set_life(Life::Suspended);
+        drop(rare);
+        on_exit(ChildExit { actor: self.id(), incarnation, reason: reason.clone() });
+        self.tell(watchers, incarnation, &reason);
+    }
+
+    /// Forgets what belonged to the incarnation alone.
+    fn end_of_life(&self) {
+        let Some(ext) = self.ext.get() else { return };
+        let life = std::mem::take(&mut ext.lock().life);
+        for (monitor, (actor, _)) in &life.monitors {
+            actor.cell().unwatch(*monitor);
+        }
+        self.take_notes();
+        drop_guarded(life);
+    }
+
+    /// The rest of a death: the state goes, the mailbox becomes dead letters, the name is free.
+    fn perish(&self, cursor: Cursor<Node<A>>) {
+        // SAFETY: the right to run is ours, and it is not given back: nobody runs it again.
+        drop_guarded(unsafe { self.state() }.take());
+        if let Some(ext) = self.ext.get() {
+            let name = ext.lock().name.take();
+            if let Some(name) = name {
+                self.system.registry().remove(&name, self.id());
+            }
+        }
+        if self.has(KNOWN) {
+            self.system.unpin(self.id());
+        }
+        self.drain(cursor);
+        let Some(ext) = self.ext.get() else { return };
+        let mut rare = ext.lock();
+        let letters = rare.take_letters();
+        let watchers = std::mem::take(&mut rare.watchers);
+        let (incarnation, reason) = (rare.incarnation, rare.last_error.clone());
+        drop(rare);
+        let reason = reason.unwrap_or(ExitReason::Normal);
+        for letter in letters {
+            self.bury(letter, DeadLetterCause::Died, CallError::Died(reason.clone()));
+        }
+        self.tell(watchers, incarnation, &reason);
+    }
+
+    /// Makes dead letters of what a dead actor's mailbox has.
+    fn drain(&self, mut cursor: Cursor<Node<A>>) {
+        let reason = self.ext.get().and_then(|ext| ext.lock().last_error.clone());
+        let reason = reason.unwrap_or(ExitReason::Normal);
         loop {
-            let mut state = self.state.lock();
-            if let Some(reason) = state.ends.pop_front() {
-                return Poll::Ready(Next::End(reason));
-            }
-            if let Some(envelope) = state.urgent.pop_front() {
-                state.handled += 1;
-                return Poll::Ready(Next::Message(envelope, None));
-            }
-            let Some(item) = state.queue.pop_front() else {
-                register(&mut state, task);
-                return Poll::Pending;
-            };
-            match item {
-                Queued::Stop(reason) => return Poll::Ready(Next::End(reason)),
-                Queued::Down(monitor, down) => return Poll::Ready(Next::Down(monitor, down)),
-                Queued::Message(envelope, epoch) => match admit(state.group, epoch) {
-                    Admission::Handle => {
-                        state.handled += 1;
-                        return Poll::Ready(Next::Message(envelope, epoch));
-                    }
-                    Admission::Ahead => state.ahead.push_back(Queued::Message(envelope, epoch)),
-                    Admission::Fenced => {
-                        drop(state);
-                        self.bury(envelope, DeadLetterCause::Fenced, CallError::Fenced);
-                    }
+            // SAFETY: the right to consume is ours until we leave; each node is handled once.
+            match unsafe { self.mailbox.next(&mut cursor) } {
+                Some(node) => {
+                    let error = CallError::Died(reason.clone());
+                    // SAFETY: the node has its payload.
+                    unsafe { self.bury_node(node, DeadLetterCause::Died, error) }
+                }
+                // SAFETY: as above.
+                None => match unsafe { self.mailbox.leave(&cursor) } {
+                    Leave::Idle => return,
+                    // Rare and short: a sender is between two instructions.
+                    Leave::Busy => std::thread::yield_now(),
                 },
             }
         }
     }
 
-    /// The ending that a pending handler must give way to.
-    pub(crate) fn poll_end(&self, task: &mut TaskContext<'_>) -> Option<ExitReason> {
-        let mut state = self.state.lock();
-        let end = state.ends.pop_front();
-        if end.is_none() {
-            register(&mut state, task);
-        }
-        end
-    }
-
-    pub(crate) fn bury(
+    /// # Safety
+    /// The node has its payload; from now on it has not.
+    pub(crate) unsafe fn bury_node(
         &self,
-        envelope: Box<dyn Envelope<A>>,
+        node: NonNull<Node<A>>,
         cause: DeadLetterCause,
         error: CallError,
     ) {
-        let message = envelope.message_type();
-        envelope.reject(error);
-        self.system.dead_letters_hub().publish(DeadLetter { to: self.id, message, cause });
+        // SAFETY: the node is the consumer's.
+        let ops = unsafe { node.as_ref() }.ops();
+        // SAFETY: as the caller says; a panic in the payload's drop does not put it back.
+        contained(|| unsafe { Node::refuse(node, error) });
+        if ops.message {
+            self.publish((ops.name)(), cause);
+        }
     }
 
-    /// Takes the right to run the next incarnation, with the last state. The number of the
-    /// incarnation is the next one here, or given by a home that has counted lives elsewhere.
-    pub(crate) fn begin(
-        &self,
-        group: Option<GroupEpoch>,
-        number: Option<u32>,
-    ) -> Option<(u32, Option<A>)> {
-        let mut state = self.state.lock();
-        let Life::Suspended { last } = &mut state.life else { return None };
-        let last = last.take();
-        state.life = Life::Running;
-        state.incarnation = number.unwrap_or(state.incarnation + 1);
-        state.ends.clear();
-        if group.is_some() {
-            state.group = group;
-            let ahead = std::mem::take(&mut state.ahead);
-            prepend(&mut state.queue, ahead);
+    pub(crate) fn bury(&self, letter: Letter<A>, cause: DeadLetterCause, error: CallError) {
+        let ops = letter.ops();
+        contained(|| letter.refuse(error));
+        if ops.message {
+            self.publish((ops.name)(), cause);
         }
-        Some((state.incarnation, last))
     }
 
-    /// The incarnation has ended: suspended if a supervisor has it, dead otherwise. The supervisor
-    /// hears of it before the monitors do.
-    pub(crate) fn end(&self, reason: ExitReason, last: Option<A>) {
-        let mut state = self.state.lock();
-        state.last_error = Some(reason.clone());
-        let incarnation = state.incarnation;
-        let watchers = std::mem::take(&mut state.watchers);
-        let supervisor = state.supervisor.clone();
-        let Some(on_exit) = supervisor else {
-            drop(state);
-            drop_guarded(last);
-            return self.die(reason, watchers);
-        };
-        state.life = Life::Suspended { last };
-        drop(state);
-        on_exit(ChildExit { actor: self.id, incarnation, reason: reason.clone() });
-        self.tell(watchers, incarnation, &reason);
+    pub(crate) fn publish(&self, message: &'static str, cause: DeadLetterCause) {
+        self.system.dead_letters_hub().publish(DeadLetter { to: self.id(), message, cause });
     }
 
-    /// Dead for good: the mailbox becomes dead letters, the name is free.
-    fn die(&self, reason: ExitReason, mut watchers: Vec<Watcher>) {
-        let mut state = self.state.lock();
-        let life = std::mem::replace(&mut state.life, Life::Dead(reason.clone()));
-        let mut left = std::mem::take(&mut state.queue);
-        left.append(&mut state.ahead);
-        let urgent = std::mem::take(&mut state.urgent);
-        watchers.append(&mut state.watchers);
-        let name = state.name.take();
-        let incarnation = state.incarnation;
-        drop(state);
-        if let Some(name) = name {
-            self.system.registry().remove(&name, self.id);
-        }
-        self.system.unpin(self.id);
-        if let Life::Suspended { last } = life {
-            drop_guarded(last);
-        }
-        for envelope in urgent {
-            self.bury(envelope, DeadLetterCause::Died, CallError::Died(reason.clone()));
-        }
-        for item in left {
-            if let Queued::Message(envelope, _) = item {
-                self.bury(envelope, DeadLetterCause::Died, CallError::Died(reason.clone()));
-            }
-        }
-        self.tell(watchers, incarnation, &reason);
-    }
-
-    fn tell(&self, watchers: Vec<Watcher>, incarnation: u32, reason: &ExitReason) {
+    pub(crate) fn tell(&self, watchers: Vec<Watcher>, incarnation: u32, reason: &ExitReason) {
         for watcher in watchers {
-            let down = Down { actor: self.id, incarnation, reason: reason.clone() };
+            let down = Down { actor: self.id(), incarnation, reason: reason.clone() };
             match watcher {
                 Watcher::Local(_, f) => f(down),
                 Watcher::Node(node) => {
                     if let Some(route) = self.system.route(node) {
-                        let _ = route.forward(self.id, Parcel::Down(down));
+                        let _ = route.forward(self.id(), Parcel::Down(down));
                     }
                 }
             }
@@ -351,284 +515,228 @@ impl<A: Actor> ActorCell<A> {
 
     /// A supervisor gives the actor up: dead for good, if no incarnation is running.
     pub(crate) fn retire(&self, reason: ExitReason) -> bool {
-        let mut state = self.state.lock();
-        state.supervisor = None;
-        if !matches!(state.life, Life::Suspended { .. }) {
+        let mut rare = self.ext().lock();
+        rare.supervisor = None;
+        if self.life() != Life::Suspended {
             return false;
         }
-        drop(state);
-        self.die(reason, Vec::new());
+        self.set_life(Life::Dead);
+        rare.last_error = Some(reason);
+        drop(rare);
+        // SAFETY: suspended, the right to run was with the seat, and nobody can begin any more.
+        let cursor = unsafe { self.mailbox.enter() };
+        self.perish(cursor);
         true
     }
 
     pub(crate) fn set_supervisor(&self, on_exit: Option<OnExit>) {
-        self.state.lock().supervisor = on_exit;
+        self.ext().lock().supervisor = on_exit;
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
-        matches!(self.state.lock().life, Life::Suspended { .. })
+        self.life() == Life::Suspended
     }
 
     /// A proxy whose actor comes to this node becomes its cell.
     pub(crate) fn settle(&self, version: u32) -> bool {
-        let mut state = self.state.lock();
-        if !matches!(state.life, Life::Proxy { .. }) {
+        let mut rare = self.ext().lock();
+        if self.life() != Life::Proxy {
             return false;
         }
-        state.life = Life::Suspended { last: None };
-        state.location_version = version;
+        rare.elsewhere = None;
+        rare.location_version = version;
+        self.mailbox.take(Letter::new(Nudge).into_node());
+        self.set_life(Life::Suspended);
         true
     }
 
     pub(crate) fn set_location_version(&self, version: u32) {
-        self.state.lock().location_version = version;
+        self.ext().lock().location_version = version;
     }
 
     pub(crate) fn is_supervised(&self) -> bool {
-        self.state.lock().supervisor.is_some()
+        self.ext.get().is_some_and(|ext| ext.lock().supervisor.is_some())
     }
 
     pub(crate) fn is_dead(&self) -> bool {
-        matches!(self.state.lock().life, Life::Dead(_))
+        self.life() == Life::Dead
     }
 
     pub(crate) fn epoch(&self) -> Option<GroupEpoch> {
-        self.state.lock().group
+        if self.has(GROUPED) { self.ext().lock().group } else { None }
     }
 
     pub(crate) fn incarnation(&self) -> u32 {
-        self.state.lock().incarnation
-    }
-}
-
-/// What can be done to an actor without knowing its type.
-pub(crate) trait AnyCell: Send + Sync {
-    fn id(&self) -> ActorId;
-    fn actor_type(&self) -> TypeId;
-    fn info(&self) -> ActorInfo;
-    /// In order with the messages.
-    fn stop(&self, reason: ExitReason);
-    /// Ahead of everything, dropping a pending handler.
-    fn end_now(&self, reason: ExitReason);
-    /// `Err` gives back the watcher when the actor is dead.
-    fn watch(&self, watcher: Watcher) -> Result<(), (Watcher, Down)>;
-    fn unwatch(&self, monitor: MonitorRef);
-    fn unwatch_node(&self, node: SystemId);
-    fn group(&self) -> Option<GroupEpoch>;
-    fn set_group(&self, group: Option<GroupEpoch>);
-    fn set_name(&self, name: Option<String>) -> bool;
-    fn location(&self) -> Location;
-    fn relocate(&self, location: Location, route: Arc<dyn Route>) -> bool;
-    /// A proxy hears of the end of its actor, or of the connection to it.
-    fn remote_down(&self, down: Down);
-    fn add_link(&self);
-    fn drop_link(&self);
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
-    fn system_of(&self) -> &System;
-}
-
-impl<A: Actor> AnyCell for ActorCell<A> {
-    fn id(&self) -> ActorId {
-        self.id
+        self.ext.get().map_or(1, |ext| ext.lock().incarnation)
     }
 
-    fn actor_type(&self) -> TypeId {
-        TypeId::of::<A>()
+    /// The extension; made if there is none.
+    pub(crate) fn ext(&self) -> &Ext<A> {
+        if let Some(ext) = self.ext.get() {
+            return ext;
+        }
+        self.ext.get_or_init(|| Box::new(Ext::new(self.own_id(), 1)))
     }
 
-    fn info(&self) -> ActorInfo {
-        let state = self.state.lock();
-        let (status, system) = match &state.life {
-            Life::Running => (Status::Running, self.system.id()),
-            Life::Suspended { .. } => (Status::Suspended, self.system.id()),
-            Life::Proxy { node, .. } => (Status::Remote, *node),
-            Life::Dead(reason) => (Status::Dead(reason.clone()), self.system.id()),
-        };
-        ActorInfo {
-            id: self.id,
-            type_name: std::any::type_name::<A>(),
-            name: state.name.clone(),
-            system,
-            status,
-            mailbox_len: state.queue.len() + state.ahead.len() + state.urgent.len(),
-            incarnation: state.incarnation,
-            handled: state.handled,
-            last_error: state.last_error.clone(),
+    pub(crate) fn known_ext(&self) -> Option<&Ext<A>> {
+        self.ext.get()
+    }
+
+    pub(crate) fn identity(&self) -> ActorId {
+        self.ext.get().map_or_else(|| self.own_id(), Ext::id)
+    }
+
+    fn own_id(&self) -> ActorId {
+        ActorId { home: self.system.id(), serial: self.serial }
+    }
+
+    #[inline]
+    pub(crate) fn life(&self) -> Life {
+        match self.life.load(Ordering::Acquire) {
+            0 => Life::Running,
+            1 => Life::Suspended,
+            2 => Life::Proxy,
+            _ => Life::Dead,
         }
     }
 
-    fn stop(&self, reason: ExitReason) {
-        let state = self.state.lock();
-        match &state.life {
-            Life::Running => self.enqueue(state, Queued::Stop(reason)),
-            Life::Proxy { route, .. } => {
-                let route = route.clone();
-                drop(state);
-                let _ = route.forward(self.id, Parcel::Stop(reason));
-            }
-            Life::Suspended { .. } | Life::Dead(_) => {}
+    /// The life under the lock of the extension, which does not change without it any more once
+    /// the extension was found: an end that missed it has told so before.
+    pub(crate) fn settled_life(&self) -> Life {
+        fence(Ordering::SeqCst);
+        self.life()
+    }
+
+    pub(crate) fn set_life(&self, life: Life) {
+        self.life.store(life as u8, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags.load(Ordering::Acquire) & flag != 0
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self) -> u8 {
+        self.flags.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn flag(&self, flag: u8, set: bool) {
+        if set {
+            self.flags.fetch_or(flag, Ordering::AcqRel);
+        } else {
+            self.flags.fetch_and(!flag, Ordering::AcqRel);
         }
     }
 
-    fn end_now(&self, reason: ExitReason) {
-        let mut state = self.state.lock();
-        match &state.life {
-            Life::Running => {
-                state.ends.push_back(reason);
-                wake(state);
-            }
-            Life::Proxy { route, .. } => {
-                let route = route.clone();
-                drop(state);
-                let _ = route.forward(self.id, Parcel::End(reason));
-            }
-            Life::Suspended { .. } | Life::Dead(_) => {}
+    pub(crate) fn phase(&self) -> Phase {
+        match self.turn.load(Ordering::Relaxed) & PHASE {
+            0 => Phase::Make,
+            1 => Phase::Init,
+            2 => Phase::Serve,
+            _ => Phase::Term,
         }
     }
 
-    fn watch(&self, watcher: Watcher) -> Result<(), (Watcher, Down)> {
-        let mut state = self.state.lock();
-        let gone = |incarnation, reason| Down { actor: self.id, incarnation, reason };
-        match &state.life {
-            Life::Running | Life::Suspended { .. } => {
-                if let Watcher::Node(node) = watcher {
-                    state.watchers.retain(|w| !matches!(w, Watcher::Node(n) if *n == node));
-                }
-                state.watchers.push(watcher);
-                Ok(())
-            }
-            Life::Proxy { route, .. } => {
-                let route = route.clone();
-                state.watchers.push(watcher);
-                drop(state);
-                if route.forward(self.id, Parcel::Monitor).is_err() {
-                    self.remote_down(gone(0, ExitReason::NoConnection));
-                }
-                Ok(())
-            }
-            Life::Dead(_) => Err((watcher, gone(state.incarnation, ExitReason::NoProc))),
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.turn.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Leaves the consumer a note.
+    pub(crate) fn note(&self, note: u8) {
+        self.turn.store(self.turn.load(Ordering::Relaxed) | note, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn has_notes(&self) -> bool {
+        self.turn.load(Ordering::Relaxed) & !PHASE != 0
+    }
+
+    pub(crate) fn take_notes(&self) -> u8 {
+        let turn = self.turn.load(Ordering::Relaxed);
+        self.turn.store(turn & PHASE, Ordering::Relaxed);
+        turn & !PHASE
+    }
+
+    #[inline]
+    pub(crate) fn count_handled(&self) {
+        let handled = self.handled.load(Ordering::Relaxed).wrapping_add(1);
+        self.handled.store(handled, Ordering::Relaxed);
+        if handled == 0 {
+            self.ext().lock().handled_wraps += 1;
         }
     }
 
-    fn unwatch(&self, monitor: MonitorRef) {
-        self.state.lock().watchers.retain(|w| !matches!(w, Watcher::Local(m, _) if *m == monitor));
+    pub(crate) fn handled(&self, rare: Option<&Rare<A>>) -> u64 {
+        let wraps = rare.map_or(0, |rare| rare.handled_wraps);
+        (u64::from(wraps) << 32) + u64::from(self.handled.load(Ordering::Relaxed))
     }
 
-    fn unwatch_node(&self, node: SystemId) {
-        self.state.lock().watchers.retain(|w| !matches!(w, Watcher::Node(n) if *n == node));
+    /// The state.
+    ///
+    /// # Safety
+    /// The caller has the right to run, and no other reference is in use.
+    #[allow(clippy::mut_from_ref, reason = "the caller's duty is that it is the only one")]
+    #[inline]
+    pub(crate) unsafe fn state<'a>(&self) -> &'a mut Option<A> {
+        // SAFETY: as the caller says; the cell outlives every activation.
+        unsafe { &mut *self.state.get() }
     }
 
-    fn group(&self) -> Option<GroupEpoch> {
-        self.epoch()
+    /// The handler that waits.
+    ///
+    /// # Safety
+    /// The caller has the right to run.
+    pub(crate) unsafe fn take_frame(&self) -> Option<Frame<A>> {
+        let raw = self.frame.load(Ordering::Relaxed);
+        let raw = NonNull::new(raw)?;
+        self.frame.store(std::ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: only `put_frame` writes it, and it was taken out above.
+        Some(unsafe { Frame::from_raw(raw) })
     }
 
-    fn set_group(&self, group: Option<GroupEpoch>) {
-        let mut state = self.state.lock();
-        state.group = group;
-        let ahead = std::mem::take(&mut state.ahead);
-        prepend(&mut state.queue, ahead);
-        wake(state);
-    }
-
-    fn set_name(&self, name: Option<String>) -> bool {
-        let mut state = self.state.lock();
-        if name.is_some() && matches!(state.life, Life::Dead(_)) {
-            return false;
-        }
-        state.name = name;
-        true
-    }
-
-    fn location(&self) -> Location {
-        let state = self.state.lock();
-        let node = match &state.life {
-            Life::Proxy { node, .. } => *node,
-            _ => self.system.id(),
-        };
-        Location { node, version: state.location_version }
-    }
-
-    fn relocate(&self, location: Location, route: Arc<dyn Route>) -> bool {
-        let mut state = self.state.lock();
-        if !matches!(state.life, Life::Proxy { .. }) || location.version <= state.location_version {
-            return false;
-        }
-        state.life = Life::Proxy { route, node: location.node };
-        state.location_version = location.version;
-        true
-    }
-
-    fn remote_down(&self, down: Down) {
-        let mut state = self.state.lock();
-        if !matches!(state.life, Life::Proxy { .. }) {
-            return;
-        }
-        state.last_error = Some(down.reason.clone());
-        let watchers = std::mem::take(&mut state.watchers);
-        drop(state);
-        self.tell(watchers, down.incarnation, &down.reason);
-    }
-
-    fn add_link(&self) {
-        self.links.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn drop_link(&self) {
-        if self.links.fetch_sub(1, Ordering::AcqRel) > 1 || self.system.is_pinned(self.id) {
-            return;
-        }
-        let state = self.state.lock();
-        if matches!(state.life, Life::Running) && state.supervisor.is_none() {
-            self.enqueue(state, Queued::Stop(ExitReason::Normal));
-        }
-    }
-
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-
-    fn system_of(&self) -> &System {
-        &self.system
+    /// # Safety
+    /// The caller has the right to run, and the last frame was taken.
+    pub(crate) unsafe fn put_frame(&self, frame: Frame<A>) {
+        self.frame.store(frame.into_raw(), Ordering::Relaxed);
     }
 }
 
 impl<A: Actor> Drop for ActorCell<A> {
     fn drop(&mut self) {
-        self.system.forget(self.id);
+        self.system.roster().remove(self.serial, *self.slot.get_mut());
+        if self.has(KNOWN) {
+            self.system.forget(self.id());
+        }
+        // SAFETY (of all): nobody else has the cell.
+        drop_guarded(unsafe { self.take_frame() });
+        drop_guarded(self.state.get_mut().take());
+        if self.mailbox.is_idle() {
+            return;
+        }
+        let mut cursor = unsafe { self.mailbox.enter() };
+        while let Some(node) = unsafe { self.mailbox.next(&mut cursor) } {
+            contained(|| unsafe { Node::refuse(node, CallError::NoReply) });
+        }
+        // A push ends before its sender lets go of its link: there is none in between.
+        let _idle = unsafe { self.mailbox.leave(&cursor) };
     }
 }
 
-/// A panic in the drop of a user's value stays here.
-pub(crate) fn drop_guarded<T>(value: T) {
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
-    if let Err(payload) = caught {
-        drop_payload(payload);
+/// Drops of the user's values may panic: that stays here.
+fn contained(f: impl FnOnce()) {
+    if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
+        crate::ext::drop_payload(payload);
     }
 }
 
-/// Panic payloads may panic when dropped, and so may that panic's payload: those are leaked.
-pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(nested) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(nested);
-    }
-}
-
-fn wake<A: Actor>(mut state: MutexGuard<'_, State<A>>) {
-    let waker = state.waker.take();
-    drop(state);
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
-
-fn register<A: Actor>(state: &mut State<A>, task: &TaskContext<'_>) {
-    if !state.waker.as_ref().is_some_and(|w| w.will_wake(task.waker())) {
-        state.waker = Some(task.waker().clone());
-    }
-}
-
-fn prepend<T>(queue: &mut VecDeque<T>, front: VecDeque<T>) {
-    for item in front.into_iter().rev() {
-        queue.push_front(item);
-    }
+/// Boxes what makes a state.
+pub(crate) fn start_with<A, F, Fut>(make: F, started: ReplyTo<Result<u32, StartError>>) -> Start<A>
+where
+    A: Actor,
+    F: FnOnce(Option<A>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<A, StartError>> + Send + 'static,
+{
+    let make = Box::new(move |last| -> BoxFuture<'static, _> { Box::pin(make(last)) });
+    Start { make: Some(make), started }
 }

@@ -1,69 +1,66 @@
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
-
-use parking_lot::Mutex;
+use std::{fmt, ptr::NonNull, sync::Arc, time::Duration};
 
 use crate::{
     Actor, ActorId, AnyLink, Down, ExitReason, GroupEpoch, Handler, Link, Message, MonitorRef,
     System, Timer,
-    cell::{ActorCell, AnyCell},
+    cell::{AFTER, ActorCell, AnyCell, STOPPED},
+    ext::{DownAction, Ext},
     host::Time,
     monitor::Watcher,
 };
 
-type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
-type Monitored<A> = (AnyLink, Option<DownAction<A>>);
-type AfterAction<A> = Box<dyn FnOnce(&mut A) + Send>;
-
 /// What an actor can do beside changing its state; given to every handler and hook.
-pub struct Context<A: Actor> {
-    cell: Arc<ActorCell<A>>,
-    stop: Option<ExitReason>,
-    message_epoch: Option<GroupEpoch>,
-    /// In a mutex, as are the ones after, though nobody else locks it: so that a `&Context` may cross an await.
-    monitors: Mutex<HashMap<MonitorRef, Monitored<A>>>,
-    after: Mutex<Vec<AfterAction<A>>>,
-}
+pub struct Context<A: Actor>(NonNull<ActorCell<A>>);
+
+// SAFETY: it is a reference to a cell, which is `Sync`, for as long as a handler or hook is in hand:
+// the cell is kept by the right to run the actor.
+unsafe impl<A: Actor> Send for Context<A> {}
+// SAFETY: as above; what changes the actor's turn takes `&mut self`.
+unsafe impl<A: Actor> Sync for Context<A> {}
 
 impl<A: Actor> Context<A> {
-    pub(crate) fn new(cell: Arc<ActorCell<A>>) -> Self {
-        Self {
-            cell,
-            stop: None,
-            message_epoch: None,
-            monitors: Mutex::default(),
-            after: Mutex::default(),
-        }
+    pub(crate) const fn new(cell: NonNull<ActorCell<A>>) -> Self {
+        Self(cell)
+    }
+
+    pub(crate) const fn cell(&self) -> &ActorCell<A> {
+        // SAFETY: as above.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn ext(&self) -> &Ext<A> {
+        self.cell().ext()
     }
 
     /// The actor's own identity.
     pub fn id(&self) -> ActorId {
-        self.cell.id()
+        self.cell().id()
     }
 
     /// A link to the actor itself, to give to others. Kept in its own state it would keep the actor
     /// alive for ever.
     pub fn link(&self) -> Link<A> {
-        Link::new(self.cell.clone())
+        Link::new(self.cell().to_arc())
     }
 
     /// The system it runs in.
     pub fn system(&self) -> &System {
-        self.cell.system()
+        self.cell().system()
     }
 
     /// Which life this is; 1 is the first.
     pub fn incarnation(&self) -> u32 {
-        self.cell.incarnation()
+        self.cell().incarnation()
     }
 
     /// The actor's group and restart epoch.
     pub fn group(&self) -> Option<GroupEpoch> {
-        self.cell.epoch()
+        self.cell().epoch()
     }
 
     /// The group and epoch of the activation that sent the message in hand.
-    pub const fn message_group(&self) -> Option<GroupEpoch> {
-        self.message_epoch
+    pub fn message_group(&self) -> Option<GroupEpoch> {
+        self.cell().known_ext().and_then(|ext| ext.lock().life.message_epoch)
     }
 
     /// Now, on the system's clock.
@@ -73,7 +70,8 @@ impl<A: Actor> Context<A> {
 
     /// Ends the actor after the handler in hand, before the next message.
     pub fn stop(&mut self, reason: ExitReason) {
-        self.stop.get_or_insert(reason);
+        self.ext().lock().life.stop.get_or_insert(reason);
+        self.cell().note(STOPPED);
     }
 
     /// Watches an actor: its end comes to [`Actor::on_down`], once, after all messages that it sent
@@ -93,29 +91,30 @@ impl<A: Actor> Context<A> {
 
     fn watch(&mut self, actor: &AnyLink, action: Option<DownAction<A>>) -> MonitorRef {
         let monitor = self.system().next_monitor();
-        self.monitors.get_mut().insert(monitor, (actor.clone(), action));
-        let own = Arc::downgrade(&self.cell);
+        self.ext().lock().life.monitors.insert(monitor, (actor.clone(), action));
+        let own = Arc::downgrade(&self.cell().to_arc());
         let notify = Arc::new(move |down| {
             if let Some(cell) = own.upgrade() {
                 cell.push_down(monitor, down);
             }
         });
         if let Err((_, down)) = actor.cell().watch(Watcher::Local(monitor, notify)) {
-            self.cell.push_down(monitor, down);
+            self.cell().push_down(monitor, down);
         }
         monitor
     }
 
     /// Ends a monitor: no `Down` of it is handled any more, a queued one included.
     pub fn demonitor(&mut self, monitor: MonitorRef) {
-        if let Some((actor, _)) = self.monitors.get_mut().remove(&monitor) {
+        let removed = self.ext().lock().life.monitors.remove(&monitor);
+        if let Some((actor, _)) = removed {
             actor.cell().unwatch(monitor);
         }
     }
 
     /// The monitors that have not fired.
     pub fn monitors(&self) -> usize {
-        self.monitors.lock().len()
+        self.cell().known_ext().map_or(0, |ext| ext.lock().life.monitors.len())
     }
 
     /// Sends `message` to this actor once, after `delay`.
@@ -145,34 +144,8 @@ impl<A: Actor> Context<A> {
 
     /// Runs `f` on the state after the handler in hand.
     pub fn after(&mut self, f: impl FnOnce(&mut A) + Send + 'static) {
-        self.after.get_mut().push(Box::new(f));
-    }
-
-    pub(crate) const fn take_stop(&mut self) -> Option<ExitReason> {
-        self.stop.take()
-    }
-
-    pub(crate) const fn set_message_epoch(&mut self, epoch: Option<GroupEpoch>) {
-        self.message_epoch = epoch;
-    }
-
-    /// `None` if the monitor was ended; else its action, if it has one.
-    pub(crate) fn take_monitor(&mut self, monitor: MonitorRef) -> Option<Option<DownAction<A>>> {
-        self.monitors.get_mut().remove(&monitor).map(|(_, action)| action)
-    }
-
-    pub(crate) fn run_after(&mut self, actor: &mut A) {
-        for f in self.after.get_mut().drain(..) {
-            f(actor);
-        }
-    }
-}
-
-impl<A: Actor> Drop for Context<A> {
-    fn drop(&mut self) {
-        for (monitor, (actor, _)) in self.monitors.get_mut().drain() {
-            actor.cell().unwatch(monitor);
-        }
+        self.ext().lock().life.after.push(Box::new(f));
+        self.cell().note(AFTER);
     }
 }
 

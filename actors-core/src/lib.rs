@@ -47,34 +47,48 @@
 //! | [`sim`] | the same traits under one seed, in virtual time |
 
 mod actor;
+mod any_cell;
 mod cell;
 mod context;
+mod control;
 mod dead_letters;
 mod error;
+mod ext;
+mod frame;
 mod function;
 mod group;
+mod here;
 pub mod host;
 mod identity;
+mod info;
 mod link;
+mod mailbox;
 mod monitor;
+mod node;
+mod payload;
+mod pool;
 mod registry;
 pub mod remote;
 mod reply;
+mod roster;
 mod run;
+mod scheduler;
 pub mod sim;
 pub mod supervision;
+mod sync;
 mod system;
 mod timer;
 
 pub use actor::{Actor, Handler, Message};
-pub use cell::{ActorInfo, Status};
+
 pub use context::Context;
 pub use dead_letters::{DeadLetter, DeadLetterCause};
 pub use error::{CallError, ExitReason, NameError, SendError, StartError};
 pub use function::{Become, FnActor};
 pub use group::{GroupEpoch, GroupId};
 pub use identity::{ActorId, SystemId};
-pub use link::{AnyLink, Call, Link, Recipient, WeakLink};
+pub use info::{ActorInfo, Status};
+pub use link::{Answer, AnyLink, Call, Link, Recipient, WeakLink};
 pub use monitor::{Down, MonitorRef};
 pub use reply::ReplyTo;
 pub use system::{System, SystemBuilder};

@@ -3,7 +3,9 @@ use std::{
     fmt,
     future::IntoFuture,
     hash::{Hash, Hasher},
+    pin::Pin,
     sync::{Arc, Weak},
+    task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
@@ -11,11 +13,12 @@ use crate::{
     Actor, ActorId, ActorInfo, BoxFuture, CallError, Down, ExitReason, GroupEpoch, Handler,
     Message, ReplyTo, SendError,
     cell::{ActorCell, AnyCell},
+    here,
     host::Clock,
     monitor::Watcher,
+    payload::Exec,
     remote::Location,
     reply::{Waiting, one_shot},
-    run::Exec,
     system::drives_this_thread,
 };
 
@@ -32,6 +35,11 @@ pub struct Link<A: Actor>(Arc<ActorCell<A>>);
 impl<A: Actor> Link<A> {
     pub(crate) fn new(cell: Arc<ActorCell<A>>) -> Self {
         cell.add_link();
+        Self(cell)
+    }
+
+    /// The link that its spawning has counted.
+    pub(crate) const fn counted(cell: Arc<ActorCell<A>>) -> Self {
         Self(cell)
     }
 
@@ -138,7 +146,7 @@ impl<A: Actor> Link<A> {
         F: FnOnce(&mut A) -> R + Send + 'static,
     {
         let (reply, waiting) = one_shot();
-        let sent = self.0.push_local(Box::new(Exec::new(function, reply)));
+        let sent = self.0.push_local(Exec { function, reply, epoch: here::epoch() });
         Call {
             waiting: sent.map(|()| waiting),
             clock: self.0.system().host().clock.clone(),
@@ -420,18 +428,43 @@ impl<R> Call<R> {
 
 impl<R: Send + 'static> IntoFuture for Call<R> {
     type Output = Result<R, CallError>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+    type IntoFuture = Answer<R>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let waiting = self.waiting?.answer();
-            let Some(timeout) = self.timeout else { return waiting.await };
-            futures_lite::future::or(waiting, async {
-                self.clock.sleep(timeout).await;
-                Err(CallError::Timeout)
-            })
-            .await
-        })
+    fn into_future(self) -> Answer<R> {
+        Answer { waiting: self.waiting, clock: self.clock, timeout: self.timeout, timer: None }
+    }
+}
+
+/// The future of a [`Call`].
+#[must_use = "the answer comes when this is awaited"]
+pub struct Answer<R> {
+    waiting: Result<Waiting<R>, CallError>,
+    clock: Arc<dyn Clock>,
+    timeout: Option<Duration>,
+    timer: Option<BoxFuture<'static, ()>>,
+}
+
+impl<R: Send + 'static> Future for Answer<R> {
+    type Output = Result<R, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let waiting = match &mut this.waiting {
+            Ok(waiting) => waiting,
+            Err(error) => return Poll::Ready(Err(error.clone())),
+        };
+        if let Poll::Ready(answer) = waiting.poll(task) {
+            return Poll::Ready(answer);
+        }
+        let Some(timeout) = this.timeout else { return Poll::Pending };
+        let timer = this.timer.get_or_insert_with(|| this.clock.sleep(timeout));
+        timer.as_mut().poll(task).map(|()| Err(CallError::Timeout))
+    }
+}
+
+impl<R> fmt::Debug for Answer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 

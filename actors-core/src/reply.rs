@@ -1,29 +1,21 @@
-//! The answer to one question: a one-shot slot, or a sink that sends it to another node.
+//! The answer to one question.
 
-use std::{
-    future::poll_fn,
-    sync::Arc,
-    task::{Poll, Waker},
-};
+use std::fmt;
 
-use parking_lot::Mutex;
-
-use crate::CallError;
+use crate::{BoxFuture, CallError, here};
 
 type Answer<R> = Result<R, CallError>;
 
 /// The right to answer one question, once. When it is dropped unanswered, the asker gets an error
 /// at once: [`CallError::Died`] if its actor crashed with it in hand, else [`CallError::NoReply`].
-pub struct ReplyTo<R>(Arc<Question<R>>);
-
-struct Question<R>(Mutex<Option<Sink<R>>>);
+pub struct ReplyTo<R: Send + 'static>(Option<Sink<R>>);
 
 enum Sink<R> {
-    Slot(Arc<Slot<R>>),
+    Slot(oneshot::Sender<Answer<R>>),
     Function(Box<dyn FnOnce(Answer<R>) + Send>),
 }
 
-impl<R> ReplyTo<R> {
+impl<R: Send + 'static> ReplyTo<R> {
     /// Answers. An asker that no longer waits is harmless.
     pub fn answer(self, reply: R) {
         self.finish(Ok(reply));
@@ -36,96 +28,65 @@ impl<R> ReplyTo<R> {
 
     /// A sink that hands the answer to a function, which must not block.
     pub fn to_function(f: impl FnOnce(Result<R, CallError>) + Send + 'static) -> Self {
-        Self::new(Sink::Function(Box::new(f)))
+        Self(Some(Sink::Function(Box::new(f))))
     }
 
-    /// The same question once more: the first answer counts.
-    pub(crate) fn share(&self) -> Self {
-        Self(self.0.clone())
+    /// A question with a future for its answer, for code that is no actor.
+    pub fn channel() -> (Self, BoxFuture<'static, Result<R, CallError>>) {
+        let (reply, waiting) = one_shot();
+        (reply, Box::pin(waiting.answer()))
     }
 
-    pub(crate) fn finish(self, answer: Answer<R>) {
-        self.0.finish(answer);
-    }
-
-    fn new(sink: Sink<R>) -> Self {
-        Self(Arc::new(Question(Mutex::new(Some(sink)))))
-    }
-}
-
-impl<R> Question<R> {
-    fn finish(&self, answer: Answer<R>) {
-        let sink = self.0.lock().take();
-        if let Some(sink) = sink {
+    pub(crate) fn finish(mut self, answer: Answer<R>) {
+        if let Some(sink) = self.0.take() {
             sink.put(answer);
         }
     }
 }
 
-impl<R> Drop for Question<R> {
+impl<R: Send + 'static> Drop for ReplyTo<R> {
     fn drop(&mut self) {
-        self.finish(Err(CallError::NoReply));
+        let Some(sink) = self.0.take() else { return };
+        let mut sink = Some(sink);
+        let kept = here::keep_orphan(|| {
+            let sink = sink.take().expect("kept once");
+            Box::new(move |error| sink.put(Err(error)))
+        });
+        if let (false, Some(sink)) = (kept, sink) {
+            sink.put(Err(CallError::NoReply));
+        }
     }
 }
 
 impl<R> Sink<R> {
     fn put(self, answer: Answer<R>) {
         match self {
-            Self::Slot(slot) => slot.put(answer),
+            Self::Slot(slot) => drop(slot.send(answer)),
             Self::Function(f) => f(answer),
         }
     }
 }
 
-struct Slot<R>(Mutex<(Option<Answer<R>>, Option<Waker>)>);
-
-impl<R> Slot<R> {
-    fn put(&self, answer: Answer<R>) {
-        let waker = {
-            let mut slot = self.0.lock();
-            slot.0 = Some(answer);
-            slot.1.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
 /// The asker's side.
-pub(crate) struct Waiting<R>(Arc<Slot<R>>);
+pub(crate) struct Waiting<R>(oneshot::AsyncReceiver<Answer<R>>);
 
 impl<R> Waiting<R> {
     pub(crate) async fn answer(self) -> Answer<R> {
-        poll_fn(|cx| {
-            let mut slot = self.0.0.lock();
-            match slot.0.take() {
-                Some(answer) => Poll::Ready(answer),
-                None => {
-                    slot.1 = Some(cx.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
+        self.0.await.unwrap_or(Err(CallError::NoReply))
+    }
+
+    pub(crate) fn poll(&mut self, task: &mut std::task::Context<'_>) -> std::task::Poll<Answer<R>> {
+        std::pin::Pin::new(&mut self.0).poll(task).map(|a| a.unwrap_or(Err(CallError::NoReply)))
     }
 }
 
-pub(crate) fn one_shot<R>() -> (ReplyTo<R>, Waiting<R>) {
-    let slot = Arc::new(Slot(Mutex::new((None, None))));
-    (ReplyTo::new(Sink::Slot(slot.clone())), Waiting(slot))
+pub(crate) fn one_shot<R: Send + 'static>() -> (ReplyTo<R>, Waiting<R>) {
+    let (slot, waiting) = oneshot::async_channel();
+    (ReplyTo(Some(Sink::Slot(slot))), Waiting(waiting))
 }
 
-impl<R> std::fmt::Debug for ReplyTo<R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<R: Send + 'static> fmt::Debug for ReplyTo<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReplyTo<{}>", std::any::type_name::<R>())
-    }
-}
-
-impl<R: Send + 'static> ReplyTo<R> {
-    /// A question with a future for its answer, for code that is no actor.
-    pub fn channel() -> (Self, crate::BoxFuture<'static, Result<R, CallError>>) {
-        let (reply, waiting) = one_shot();
-        (reply, Box::pin(waiting.answer()))
     }
 }

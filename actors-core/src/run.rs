@@ -1,237 +1,532 @@
-//! One incarnation of an actor, from its start to its end, as one task.
+//! A turn of an actor: from the moment a worker takes it up until it has nothing to do, waits, has
+//! used up its budget, or has ended.
 
 use std::{
-    any::type_name,
-    future::poll_fn,
+    cell::Cell,
+    mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
+    ptr::NonNull,
     sync::Arc,
-    task::{Context as TaskContext, Poll},
+    task::{Context as TaskContext, Poll, RawWaker, RawWakerVTable, Waker},
 };
 
 use crate::{
-    Actor, BoxFuture, CallError, Context, DeadLetterCause, ExitReason, Handler, Message, ReplyTo,
-    StartError,
-    cell::{ActorCell, Next, drop_guarded, drop_payload},
-    system::Activation,
+    Actor, CallError, Context, DeadLetterCause, ExitReason, GroupEpoch, MonitorRef, StartError,
+    cell::{AFTER, ActorCell, AnyCell, COUNT, EPOCH, GROUPED, OVERTAKEN, Phase, STOPPED},
+    ext::{DownAction, drop_guarded, drop_payload},
+    frame::{Flow, Frame},
+    group::{Admission, admit},
+    here,
+    mailbox::{Cursor, Leave},
+    node::{Letter, Node, Ops},
 };
 
-/// A message on its way to an `A`, with the question's reply if it is one.
-///
-/// The activation keeps the envelope while the handler runs, so that a crash can answer the asker.
-pub(crate) trait Envelope<A: Actor>: Send {
-    fn handle<'a>(&'a mut self, actor: &'a mut A, cx: &'a mut Context<A>) -> BoxFuture<'a, ()>;
-    fn reject(self: Box<Self>, error: CallError);
-    fn message_type(&self) -> &'static str;
+/// How a turn ended.
+pub(crate) enum Outcome {
+    /// The mailbox is empty: the next sender has the right to run the actor.
+    Idle,
+    /// A handler waits: its waker has the right to run the actor.
+    Wait,
+    /// There is more to do, later.
+    Again,
+    /// The incarnation is over. The right to run is used up; the count of the cell is the caller's.
+    Ended,
 }
 
-pub(crate) struct Deliver<M: Message> {
-    message: Option<M>,
-    reply: Option<ReplyTo<M::Reply>>,
-}
+/// How many more nodes may be handled before others have their turn.
+pub(crate) struct Budget(Cell<u32>);
 
-impl<M: Message> Deliver<M> {
-    pub(crate) const fn new(message: M, reply: Option<ReplyTo<M::Reply>>) -> Self {
-        Self { message: Some(message), reply }
+impl Budget {
+    pub(crate) const fn of(nodes: u32) -> Self {
+        Self(Cell::new(nodes))
+    }
+
+    pub(crate) fn refill(&self, nodes: u32) {
+        self.0.set(nodes);
+    }
+
+    #[inline]
+    pub(crate) fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+
+    #[inline]
+    fn spend(&self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
-impl<A: Handler<M>, M: Message> Envelope<A> for Deliver<M> {
-    fn handle<'a>(&'a mut self, actor: &'a mut A, cx: &'a mut Context<A>) -> BoxFuture<'a, ()> {
-        let message = self.message.take().expect("an envelope is handled once");
-        Box::pin(async move {
-            match &self.reply {
-                Some(reply) => actor.handle_call(message, reply.share(), cx).await,
-                None => drop(actor.handle(message, cx).await),
+/// What comes of one thing done.
+pub(crate) enum Step {
+    Next,
+    /// The frame in hand is pending.
+    Wait,
+    /// The incarnation ends, for this reason.
+    End(ExitReason),
+    /// It did not start.
+    Fail(StartError),
+    /// `term` is over.
+    Over,
+    Leave(Outcome),
+}
+
+pub(crate) struct Turn<'a, A: Actor> {
+    cell: &'a ActorCell<A>,
+    task: TaskContext<'a>,
+    cursor: Cursor<Node<A>>,
+    frame: Option<Frame<A>>,
+    during: During<A>,
+    ending: Option<ExitReason>,
+}
+
+/// What runs, for reports of crashes.
+pub(crate) enum During<A: Actor> {
+    /// What came in a node; a dead letter if it is cut short.
+    Node(&'static Ops<A>),
+    Hook(&'static str),
+}
+
+impl<A: Actor> ActorCell<A> {
+    /// Runs a turn; with the cell's own waker unless another is given.
+    ///
+    /// # Safety
+    /// As [`AnyCell::run`].
+    pub(crate) unsafe fn activate(&self, waker: Option<&Waker>, budget: &Budget) -> Outcome {
+        let own;
+        let waker = match waker {
+            Some(waker) => waker,
+            None => {
+                // Borrowed: it stands for no count of the cell. Its clones do.
+                own = ManuallyDrop::new(own_waker(self));
+                &own
             }
-        })
-    }
-
-    fn reject(self: Box<Self>, error: CallError) {
-        if let Some(reply) = self.reply {
-            reply.finish(Err(error));
-        }
-        drop_guarded(self.message);
-    }
-
-    fn message_type(&self) -> &'static str {
-        type_name::<M>()
-    }
-}
-
-/// A function that runs in the actor, with its state.
-pub(crate) struct Exec<F, R> {
-    function: Option<F>,
-    reply: Option<ReplyTo<R>>,
-}
-
-impl<F, R> Exec<F, R> {
-    pub(crate) const fn new(function: F, reply: ReplyTo<R>) -> Self {
-        Self { function: Some(function), reply: Some(reply) }
-    }
-}
-
-impl<A, F, R> Envelope<A> for Exec<F, R>
-where
-    A: Actor,
-    F: FnOnce(&mut A) -> R + Send,
-    R: Send,
-{
-    fn handle<'a>(&'a mut self, actor: &'a mut A, _cx: &'a mut Context<A>) -> BoxFuture<'a, ()> {
-        let function = self.function.take().expect("an envelope is handled once");
-        Box::pin(async move {
-            let result = function(actor);
-            if let Some(to) = self.reply.take() {
-                to.answer(result);
+        };
+        let mut turn = Turn {
+            cell: self,
+            task: TaskContext::from_waker(waker),
+            // SAFETY: the right to run includes that to consume.
+            cursor: unsafe { self.mailbox.enter() },
+            frame: None,
+            during: During::Hook("start"),
+            ending: None,
+        };
+        let mut crashed = None;
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| turn.go(crashed.take(), budget))) {
+                Ok(outcome) => return outcome,
+                Err(payload) => crashed = Some(turn.crash(payload)),
             }
-        })
-    }
-
-    fn reject(self: Box<Self>, error: CallError) {
-        if let Some(reply) = self.reply {
-            reply.finish(Err(error));
         }
-        drop_guarded(self.function);
-    }
-
-    fn message_type(&self) -> &'static str {
-        type_name::<F>()
     }
 }
 
-/// Runs the incarnation that [`ActorCell::begin`] gave out, with its exits and downs.
-pub(crate) fn spawn<A, F, Fut>(
-    cell: Arc<ActorCell<A>>,
-    incarnation: u32,
-    make: F,
-    started: ReplyTo<Result<u32, StartError>>,
-) where
-    A: Actor,
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = Result<A, StartError>> + Send + 'static,
-{
-    let executor = cell.system().host().executor.clone();
-    let run = incarnate(cell.clone(), incarnation, make, started);
-    executor.spawn(Box::pin(Activation::new(cell, run)));
-}
-
-async fn incarnate<A, F, Fut>(
-    cell: Arc<ActorCell<A>>,
-    incarnation: u32,
-    make: F,
-    started: ReplyTo<Result<u32, StartError>>,
-) where
-    A: Actor,
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = Result<A, StartError>> + Send + 'static,
-{
-    let mut cx = Context::new(cell.clone());
-    let made = guarded(&cell, "start", Box::pin(async move { make().await })).await;
-    let mut actor = match made {
-        Ok(Ok(actor)) => actor,
-        Ok(Err(error)) => {
-            cell.end(ExitReason::Error(error.to_string()), None);
-            return started.answer(Err(error));
-        }
-        Err(reason) => {
-            cell.end(reason.clone(), None);
-            return started.answer(Err(StartError::Exited(reason)));
-        }
-    };
-    let init = guarded(&cell, "init", Box::pin(actor.init(&mut cx))).await;
-    match init {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            cell.end(ExitReason::Error(error.to_string()), Some(actor));
-            return started.answer(Err(error));
-        }
-        Err(reason) => {
-            cell.end(reason.clone(), Some(actor));
-            return started.answer(Err(StartError::Exited(reason)));
-        }
+impl<A: Actor> Turn<'_, A> {
+    pub(crate) const fn cell(&self) -> &ActorCell<A> {
+        self.cell
     }
-    started.answer(Ok(incarnation));
-    let reason = serve(&cell, &mut actor, &mut cx).await;
-    tracing::debug!(actor = %cx.id(), incarnation, %reason, "actor ended");
-    // A kill interrupts `term`, a panic in it is contained: the exit goes out in any case.
-    let _ = guarded(&cell, "term", Box::pin(actor.term(&reason))).await;
-    drop(cx);
-    cell.end(reason, Some(actor));
-}
 
-async fn serve<A: Actor>(
-    cell: &Arc<ActorCell<A>>,
-    actor: &mut A,
-    cx: &mut Context<A>,
-) -> ExitReason {
-    loop {
-        if let Some(reason) = cx.take_stop() {
-            return reason;
-        }
-        match poll_fn(|task| cell.poll_next(task)).await {
-            Next::End(reason) => return reason,
-            Next::Down(monitor, down) => {
-                let Some(action) = cx.take_monitor(monitor) else { continue };
-                let handled = match action {
-                    None => guarded(cell, "on_down", Box::pin(actor.on_down(down, cx))).await,
-                    Some(action) => {
-                        guarded(cell, "on_down", Box::pin(async { action(actor, down, cx) })).await
-                    }
-                };
-                if let Err(reason) = handled {
-                    return reason;
+    /// The state, between two handlers.
+    pub(crate) fn actor(&mut self) -> &mut A {
+        // SAFETY: the right to run is ours, and no frame that borrows the state is there.
+        unsafe { self.cell.state() }.as_mut().expect("an actor that is up has its state")
+    }
+
+    /// Runs a handler or a hook until it is done or waits.
+    #[inline]
+    pub(crate) fn handle<F>(
+        &mut self,
+        make: impl FnOnce(&'static mut A, &'static mut Context<A>) -> F,
+    ) -> Step
+    where
+        F: Future<Output = Flow> + Send + 'static,
+    {
+        // SAFETY: the right to run is ours as long as the frame is: the state is borrowed by nobody
+        // else, and the frame is dropped before the right goes, or goes with it.
+        let actor = unsafe { self.cell.state() }.as_mut();
+        let actor = actor.expect("an actor that is up has its state");
+        self.poll_new(|cx| make(actor, cx))
+    }
+
+    #[inline]
+    fn poll_new<F>(&mut self, make: impl FnOnce(&'static mut Context<A>) -> F) -> Step
+    where
+        F: Future<Output = Flow> + Send + 'static,
+    {
+        // SAFETY: as in `handle`.
+        let frame = unsafe { Frame::new(NonNull::from(self.cell), self.during, make) };
+        let polled = self.frame.insert(frame).poll(&mut self.task);
+        self.polled(polled)
+    }
+
+    #[inline]
+    fn polled(&mut self, polled: Poll<Flow>) -> Step {
+        let Poll::Ready(flow) = polled else { return Step::Wait };
+        self.frame = None;
+        match flow {
+            Flow::Handled => Step::Next,
+            Flow::Made => match self.take_made() {
+                Ok(actor) => {
+                    // SAFETY: the right to run is ours, and no frame borrows the state.
+                    *unsafe { self.cell.state() } = Some(actor);
+                    self.cell.set_phase(Phase::Init);
+                    Step::Next
                 }
-            }
-            Next::Message(mut envelope, epoch) => {
-                cx.set_message_epoch(epoch);
-                let name = envelope.message_type();
-                let handled = guarded(cell, name, envelope.handle(actor, cx)).await;
-                if let Err(reason) = handled {
-                    let error = CallError::Died(reason.clone());
-                    cell.bury(envelope, DeadLetterCause::Crashed, error);
-                    return reason;
-                }
-                let after = Box::pin(async { cx.run_after(actor) });
-                if let Err(reason) = guarded(cell, name, after).await {
-                    return reason;
-                }
-            }
-        }
-    }
-}
-
-/// Polls the user's future until it is done, panics, or must give way to a kill or shutdown: those
-/// are seen at its awaits, before it is polled again.
-async fn guarded<A: Actor, T>(
-    cell: &Arc<ActorCell<A>>,
-    during: &str,
-    future: BoxFuture<'_, T>,
-) -> Result<T, ExitReason> {
-    let mut future = Some(future);
-    let mut waited = false;
-    let outcome = poll_fn(|task: &mut TaskContext<'_>| {
-        if let Some(reason) = waited.then(|| cell.poll_end(task)).flatten() {
-            return Poll::Ready(Err(reason));
-        }
-        waited = true;
-        let polled = future.as_mut().expect("polled until it is ready").as_mut();
-        let mut polled = pin!(polled);
-        match catch_unwind(AssertUnwindSafe(|| polled.as_mut().poll(task))) {
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Ok(Poll::Pending) => match cell.poll_end(task) {
-                Some(reason) => Poll::Ready(Err(reason)),
-                None => Poll::Pending,
+                Err(error) => Step::Fail(error),
             },
-            Err(payload) => {
-                let message = panic_message(&*payload);
-                drop_payload(payload);
-                Poll::Ready(Err(ExitReason::Panic { message, during: during.to_owned() }))
+            Flow::Failed(error) => Step::Fail(*error),
+            Flow::Up => {
+                self.cell.set_phase(Phase::Serve);
+                if let Some(ext) = self.cell.known_ext() {
+                    let mut rare = ext.lock();
+                    let (start, incarnation) = (rare.start.take(), rare.incarnation);
+                    drop(rare);
+                    if let Some(start) = start {
+                        start.started.answer(Ok(incarnation));
+                    }
+                }
+                Step::Next
+            }
+            Flow::Over => Step::Over,
+        }
+    }
+
+    fn take_made(&self) -> Result<A, StartError> {
+        let made = self.cell.ext().lock().life.made.take();
+        made.expect("the frame that ends with `Made` has put it there")
+    }
+
+    fn go(&mut self, crashed: Option<ExitReason>, budget: &Budget) -> Outcome {
+        let mut step = match crashed {
+            Some(reason) => Step::End(reason),
+            // SAFETY: the right to run is ours.
+            None => match unsafe { self.cell.take_frame() } {
+                Some(frame) => self.resume(frame),
+                None => Step::Next,
+            },
+        };
+        loop {
+            step = match step {
+                Step::Next => match self.cell.phase() {
+                    Phase::Make => self.make(),
+                    Phase::Init => self.init(),
+                    Phase::Serve => self.serve(budget),
+                    Phase::Term => self.term(),
+                },
+                Step::Wait => match self.wait() {
+                    Ok(outcome) => return outcome,
+                    Err(reason) => self.give_way(reason),
+                },
+                Step::End(reason) => match self.cell.phase() {
+                    Phase::Make | Phase::Init => {
+                        return self.fail(reason.clone(), StartError::Exited(reason));
+                    }
+                    Phase::Serve => {
+                        self.ending = Some(reason);
+                        self.cell.set_phase(Phase::Term);
+                        Step::Next
+                    }
+                    Phase::Term => Step::Over,
+                },
+                Step::Fail(error) => {
+                    return self.fail(ExitReason::Error(error.to_string()), error);
+                }
+                Step::Over => {
+                    let reason = self.ending.take().expect("`term` runs with a reason");
+                    tracing::debug!(actor = %self.cell.id(), %reason, "actor ended");
+                    self.cell.end(self.cursor, reason);
+                    return Outcome::Ended;
+                }
+                Step::Leave(outcome) => return outcome,
             }
         }
-    })
-    .await;
-    drop_guarded(future.take());
-    outcome
+    }
+
+    fn make(&mut self) -> Step {
+        self.during = During::Hook("start");
+        let mut rare = self.cell.ext().lock();
+        let make = rare.start.as_mut().and_then(|start| start.make.take());
+        drop(rare);
+        let make = make.expect("an incarnation that begins has something to start from");
+        // SAFETY: the right to run is ours, and there is no frame.
+        let last = unsafe { self.cell.state() }.take();
+        let made = make(last);
+        self.poll_new(move |cx| async move {
+            let made = made.await;
+            cx.cell().ext().lock().life.made = Some(made);
+            Flow::Made
+        })
+    }
+
+    fn init(&mut self) -> Step {
+        self.during = During::Hook("init");
+        self.handle(|actor, cx| async move {
+            match actor.init(cx).await {
+                Ok(()) => Flow::Up,
+                Err(error) => Flow::Failed(Box::new(error)),
+            }
+        })
+    }
+
+    /// Runs once, on every way out; if it panics or is killed, the exit goes out all the same.
+    fn term(&mut self) -> Step {
+        self.during = During::Hook("term");
+        let reason = self.ending.clone().expect("an incarnation ends for a reason");
+        self.handle(|actor, _cx| async move {
+            actor.term(&reason).await;
+            Flow::Over
+        })
+    }
+
+    fn fail(&mut self, reason: ExitReason, error: StartError) -> Outcome {
+        let start = self.cell.known_ext().and_then(|ext| ext.lock().start.take());
+        tracing::debug!(actor = %self.cell.id(), %reason, "actor did not start");
+        self.cell.end(self.cursor, reason);
+        if let Some(start) = start {
+            start.started.answer(Err(error));
+        }
+        Outcome::Ended
+    }
+
+    #[inline]
+    fn serve(&mut self, budget: &Budget) -> Step {
+        let cell = self.cell;
+        loop {
+            if cell.has_notes()
+                && let Some(reason) = self.read_notes()
+            {
+                return Step::End(reason);
+            }
+            if budget.is_spent() {
+                return self.come_again();
+            }
+            let flags = cell.flags();
+            if flags & (OVERTAKEN | COUNT) != 0 {
+                match self.look_up(flags, budget) {
+                    Some(Step::Next) => continue,
+                    Some(step) => return step,
+                    None => {}
+                }
+            }
+            // SAFETY: the right to consume is ours.
+            let Some(node) = (unsafe { cell.mailbox.next(&mut self.cursor) }) else {
+                match self.run_dry() {
+                    Some(outcome) => return Step::Leave(outcome),
+                    None => continue,
+                }
+            };
+            budget.spend();
+            // SAFETY: the node is the consumer's.
+            let ops = unsafe { node.as_ref() }.ops();
+            if ops.message {
+                if flags & GROUPED != 0 && !self.admits(node) {
+                    continue;
+                }
+                cell.count_handled();
+            }
+            self.during = During::Node(ops);
+            // SAFETY: its payload is there.
+            match unsafe { Node::run(node, self) } {
+                Step::Next => {}
+                step => return step,
+            }
+        }
+    }
+
+    /// The mailbox has no more: `None` if it has after all.
+    #[inline]
+    fn run_dry(&mut self) -> Option<Outcome> {
+        for _ in 0..SPINS {
+            // SAFETY: the right to consume is ours, and after `Idle` nothing is touched any more.
+            match unsafe { self.cell.mailbox.leave(&self.cursor) } {
+                Leave::Idle => return Some(Outcome::Idle),
+                // SAFETY: the right to consume is ours.
+                Leave::Busy if unsafe { self.cell.mailbox.has_next(&self.cursor) } => return None,
+                Leave::Busy => std::hint::spin_loop(),
+            }
+        }
+        // SAFETY: as above.
+        unsafe { self.cell.mailbox.pause(&self.cursor) };
+        Some(Outcome::Again)
+    }
+
+    fn come_again(&mut self) -> Step {
+        // SAFETY: the right to consume is ours, and passed on with the outcome.
+        unsafe { self.cell.mailbox.pause(&self.cursor) };
+        Step::Leave(Outcome::Again)
+    }
+
+    /// What the handler before has left to do. `Some`: the actor has stopped itself.
+    #[cold]
+    fn read_notes(&mut self) -> Option<ExitReason> {
+        let notes = self.cell.take_notes();
+        let ext = self.cell.ext();
+        if notes & EPOCH != 0 {
+            ext.lock().life.message_epoch = None;
+        }
+        if notes & AFTER != 0 {
+            if let During::Node(ops) = self.during {
+                self.during = During::Hook((ops.name)());
+            }
+            let after = std::mem::take(&mut ext.lock().life.after);
+            for f in after {
+                f(self.actor());
+            }
+        }
+        if notes & STOPPED != 0 { ext.lock().life.stop.take() } else { None }
+    }
+
+    /// What goes before the mailbox, if anything does.
+    #[cold]
+    fn look_up(&mut self, flags: u8, budget: &Budget) -> Option<Step> {
+        let mut rare = self.cell.ext().lock();
+        if flags & COUNT != 0 {
+            self.cell.flag(COUNT, false);
+            // SAFETY: the right to consume is ours.
+            rare.depth = unsafe { self.cell.mailbox.count(&self.cursor, MOST_COUNTED) };
+        }
+        if let Some(reason) = rare.ends.pop_front() {
+            self.cell.flag(OVERTAKEN, rare.overtakes());
+            return Some(Step::End(reason));
+        }
+        let urgent = rare.urgent.pop_front();
+        let is_urgent = urgent.is_some();
+        let letter = urgent.or_else(|| rare.front.pop_front());
+        self.cell.flag(OVERTAKEN, rare.overtakes());
+        drop(rare);
+        let letter = letter?;
+        budget.spend();
+        if !is_urgent {
+            let epoch = letter.epoch();
+            match admit(self.cell.epoch(), epoch) {
+                Admission::Handle => {}
+                Admission::Ahead => {
+                    self.cell.ext().lock().ahead.push_back(letter);
+                    return Some(Step::Next);
+                }
+                Admission::Fenced => {
+                    self.cell.bury(letter, DeadLetterCause::Fenced, CallError::Fenced);
+                    return Some(Step::Next);
+                }
+            }
+        }
+        self.cell.count_handled();
+        self.during = During::Node(letter.ops());
+        Some(letter.run(self))
+    }
+
+    /// Whether the member of a group handles the message; if not, it was put away.
+    #[cold]
+    fn admits(&self, node: NonNull<Node<A>>) -> bool {
+        // SAFETY (of all): the node is the consumer's and has its payload, which is taken once.
+        let epoch = unsafe { Node::epoch(node) };
+        match admit(self.cell.epoch(), epoch) {
+            Admission::Handle => return true,
+            Admission::Ahead => {
+                let letter: Letter<A> = unsafe { Node::detach(node) };
+                self.cell.ext().lock().ahead.push_back(letter);
+            }
+            Admission::Fenced => {
+                unsafe { self.cell.bury_node(node, DeadLetterCause::Fenced, CallError::Fenced) };
+            }
+        }
+        false
+    }
+
+    /// Polls a handler that waited.
+    fn resume(&mut self, frame: Frame<A>) -> Step {
+        self.cell.control.resume();
+        self.during = frame.during();
+        if self.cell.phase() == Phase::Term {
+            self.ending = self.cell.ext().lock().life.ending.take();
+        }
+        let frame = self.frame.insert(frame);
+        if let Some(reason) = take_end(self.cell) {
+            return self.give_way(reason);
+        }
+        let polled = frame.poll(&mut self.task);
+        self.polled(polled)
+    }
+
+    /// Leaves with the handler pending; `Err` if it must give way to a kill or shutdown.
+    fn wait(&mut self) -> Result<Outcome, ExitReason> {
+        if let Some(reason) = take_end(self.cell) {
+            return Err(reason);
+        }
+        if let Some(reason) = self.ending.take() {
+            self.cell.ext().lock().life.ending = Some(reason);
+        }
+        let frame = self.frame.take().expect("a frame is pending");
+        // SAFETY: the right to run is ours, and goes with the frame.
+        unsafe {
+            self.cell.put_frame(frame);
+            self.cell.mailbox.pause(&self.cursor);
+        }
+        Ok(if self.cell.control.wait() { Outcome::Wait } else { Outcome::Again })
+    }
+
+    /// Drops the handler in hand.
+    fn give_way(&mut self, reason: ExitReason) -> Step {
+        let frame = self.frame.take();
+        here::orphaning(&reason, || drop_guarded(frame));
+        self.report_cut();
+        Step::End(reason)
+    }
+
+    fn crash(&mut self, payload: Box<dyn std::any::Any + Send>) -> ExitReason {
+        let message = panic_message(&*payload);
+        drop_payload(payload);
+        let during = match self.during {
+            During::Node(ops) => (ops.name)(),
+            During::Hook(hook) => hook,
+        };
+        let reason = ExitReason::Panic { message, during: during.to_owned() };
+        let frame = self.frame.take();
+        here::orphaning(&reason, || drop_guarded(frame));
+        self.report_cut();
+        reason
+    }
+
+    /// A message that was not handled to its end is a dead letter.
+    fn report_cut(&self) {
+        if let During::Node(ops) = self.during
+            && ops.message
+        {
+            self.cell.publish((ops.name)(), DeadLetterCause::Crashed);
+        }
+    }
+
+    /// Ends the incarnation, in order with the messages.
+    #[allow(clippy::unused_self, reason = "only a turn may do it")]
+    pub(crate) const fn stop(&mut self, reason: ExitReason) -> Step {
+        Step::End(reason)
+    }
+
+    pub(crate) fn set_message_epoch(&mut self, epoch: GroupEpoch) {
+        self.cell.ext().lock().life.message_epoch = Some(epoch);
+        self.cell.note(EPOCH);
+    }
+
+    /// `None` if the monitor was ended; else its action, if it has one.
+    pub(crate) fn take_monitor(&mut self, monitor: MonitorRef) -> Option<Option<DownAction<A>>> {
+        let taken = self.cell.ext().lock().life.monitors.remove(&monitor);
+        taken.map(|(_, action)| action)
+    }
+}
+
+/// Rounds that a consumer waits for a sender between its two steps.
+const SPINS: usize = 64;
+/// How far a mailbox is counted for [`crate::ActorInfo`].
+const MOST_COUNTED: usize = 1 << 20;
+
+fn take_end<A: Actor>(cell: &ActorCell<A>) -> Option<ExitReason> {
+    if !cell.has(OVERTAKEN) {
+        return None;
+    }
+    let mut rare = cell.ext().lock();
+    let reason = rare.ends.pop_front();
+    cell.flag(OVERTAKEN, rare.overtakes());
+    reason
 }
 
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
@@ -240,4 +535,102 @@ fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
         .map(|s| (*s).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a payload that is no text".to_owned())
+}
+
+impl<A: Actor> Clone for During<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Actor> Copy for During<A> {}
+
+/// One incarnation as a task of the host, where the host has no workers: in a simulation.
+pub(crate) struct Drive<A: Actor> {
+    cell: Arc<ActorCell<A>>,
+    over: bool,
+}
+
+impl<A: Actor> Drive<A> {
+    pub(crate) const fn new(cell: Arc<ActorCell<A>>) -> Self {
+        Self { cell, over: false }
+    }
+}
+
+impl<A: Actor> Future for Drive<A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+        let cell = &self.cell;
+        let mut rare = cell.ext().lock();
+        if !rare.task.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
+            rare.task = Some(task.waker().clone());
+        }
+        let scheduled = std::mem::take(&mut rare.scheduled);
+        drop(rare);
+        // Handlers that wait hold the waker of this task: it is the one that `control` waits for.
+        if !scheduled && !cell.control.wake() {
+            return Poll::Pending;
+        }
+        // One node a poll, so that a seed may choose another order after each.
+        // SAFETY: the right to run comes with `scheduled`, or from the handler that was woken.
+        match unsafe { cell.run(Some(task.waker()), &Budget::of(1)) } {
+            Outcome::Idle | Outcome::Wait => Poll::Pending,
+            Outcome::Again => {
+                cell.ext().lock().scheduled = true;
+                task.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Outcome::Ended => {
+                self.over = true;
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl<A: Actor> Drop for Drive<A> {
+    /// The node was killed: the actor is gone and nobody hears of it.
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        // SAFETY: a task that is dropped is not being polled, and its cell is run by no other.
+        let (frame, state) = unsafe { (self.cell.take_frame(), self.cell.state().take()) };
+        let (life, start) = {
+            let mut rare = self.cell.ext().lock();
+            rare.task = None;
+            (std::mem::take(&mut rare.life), rare.start.take())
+        };
+        drop_guarded(frame);
+        drop_guarded(state);
+        drop_guarded((life, start));
+    }
+}
+
+/// The waker of a cell. Clones hold a count of it; this one does not.
+fn own_waker<A: Actor>(cell: &ActorCell<A>) -> Waker {
+    let data = std::ptr::with_exposed_provenance::<()>((&raw const *cell).addr());
+    // SAFETY: the table below keeps the contract of `RawWaker`.
+    unsafe { Waker::from_raw(RawWaker::new(data, const { &wakers::<A>() })) }
+}
+
+// SAFETY (of all): `data` is the address of an `ActorCell<A>` in an `Arc`, exposed when it was launched,
+// and each clone owns one count, which keeps the cell.
+const fn wakers<A: Actor>() -> RawWakerVTable {
+    RawWakerVTable::new(
+        |data| {
+            unsafe { Arc::increment_strong_count(data.cast::<ActorCell<A>>()) };
+            RawWaker::new(data, const { &wakers::<A>() })
+        },
+        |data| wake(&*unsafe { Arc::from_raw(data.cast::<ActorCell<A>>()) }),
+        |data| wake(unsafe { &*data.cast::<ActorCell<A>>() }),
+        |data| unsafe { Arc::decrement_strong_count(data.cast::<ActorCell<A>>()) },
+    )
+}
+
+fn wake<A: Actor>(cell: &ActorCell<A>) {
+    if cell.control.wake() {
+        cell.schedule();
+    }
 }

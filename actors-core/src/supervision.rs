@@ -4,9 +4,8 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     Actor, ActorId, AnyLink, ExitReason, GroupEpoch, Link, StartError,
-    cell::{ActorCell, AnyCell},
+    cell::{ActorCell, AnyCell, start_with},
     reply::one_shot,
-    run,
 };
 
 /// The end of one incarnation of a supervised actor. The actor is suspended: its address stands, its
@@ -79,12 +78,9 @@ impl<A: Actor> Seat<A> {
         F: FnOnce(Option<A>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<A, StartError>> + Send + 'static,
     {
-        let begun = self.0.begin(group, number);
         let (reply, waiting) = one_shot();
-        if let Some((incarnation, last)) = begun {
-            run::spawn(self.0.clone(), incarnation, move || make(last), reply);
-        } else {
-            reply.answer(Err(StartError::AlreadyRunning));
+        if let Err(start) = self.0.begin(group, number, start_with(make, reply)) {
+            start.started.answer(Err(StartError::AlreadyRunning));
         }
         async move {
             match waiting.answer().await {

@@ -1,27 +1,24 @@
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, HashMap},
     fmt,
-    pin::Pin,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context as TaskContext, Poll},
 };
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Actor, ActorId, ActorInfo, AnyLink, DeadLetter, GroupEpoch, Link, MonitorRef, NameError,
-    SystemId,
-    cell::{ActorCell, AnyCell, Life},
+    Actor, ActorId, ActorInfo, AnyLink, DeadLetter, Link, MonitorRef, NameError, SystemId,
+    cell::{ActorCell, AnyCell},
     dead_letters::DeadLetters,
+    here,
     host::Host,
     registry::Registry,
     remote::{Exports, Route, Router},
-    reply::one_shot,
-    run,
+    roster::Roster,
+    scheduler::Scheduler,
     supervision::{OnExit, Seat},
 };
 
@@ -36,9 +33,11 @@ struct Inner {
     id: SystemId,
     name: String,
     host: Host,
+    dispatch: Dispatch,
+    roster: Roster,
     /// Ordered, so that a walk over it is the same in every replay.
-    cells: Mutex<BTreeMap<ActorId, Weak<dyn AnyCell>>>,
-    /// Cells that other nodes know: kept until they die.
+    known: Mutex<BTreeMap<ActorId, Weak<dyn AnyCell>>>,
+    /// Local actors that other nodes know: kept until they die.
     pins: Mutex<HashMap<ActorId, Arc<dyn AnyCell>>>,
     registry: Registry,
     dead_letters: DeadLetters,
@@ -74,8 +73,10 @@ impl SystemBuilder {
         System(Arc::new(Inner {
             id: SystemId(host.random.next()),
             name: self.name,
+            dispatch: Dispatch::of(&host),
             host,
-            cells: Mutex::default(),
+            roster: Roster::default(),
+            known: Mutex::default(),
             pins: Mutex::default(),
             registry: Registry::default(),
             dead_letters: DeadLetters::default(),
@@ -102,9 +103,7 @@ impl System {
     /// The system of the actor this runs in; outside any, the one default system of the process.
     pub fn current() -> Self {
         static DEFAULT: OnceLock<System> = OnceLock::new();
-        CURRENT
-            .with_borrow(|current| current.as_ref().map(|c| c.system.clone()))
-            .unwrap_or_else(|| DEFAULT.get_or_init(Self::new).clone())
+        here::system().unwrap_or_else(|| DEFAULT.get_or_init(Self::new).clone())
     }
 
     /// This life of this system.
@@ -125,17 +124,12 @@ impl System {
     /// Starts an unsupervised actor. Its [`init`](Actor::init) runs in its own activation; what is
     /// sent to it meanwhile waits.
     pub fn spawn<A: Actor>(&self, actor: A) -> Link<A> {
-        let cell = self.new_cell(self.next_id(), Life::Suspended { last: Some(actor) });
-        let link = Link::new(cell.clone());
-        let (incarnation, last) = cell.begin(None, None).expect("a new cell is suspended");
-        let actor = last.expect("it was made with a state");
-        run::spawn(cell, incarnation, move || async move { Ok(actor) }, one_shot().0);
-        link
+        Link::counted(ActorCell::spawn(self.next_id(), self.clone(), actor))
     }
 
     /// Makes the address of a supervised actor, which has no life yet. `on_exit` hears of every end.
     pub fn reserve<A: Actor>(&self, on_exit: OnExit) -> Seat<A> {
-        let cell = self.new_cell(self.next_id(), Life::Suspended { last: None });
+        let cell = ActorCell::suspended(self.next_id(), self.clone());
         cell.set_supervisor(Some(on_exit));
         Seat::new(cell)
     }
@@ -194,7 +188,9 @@ impl System {
 
     /// All actors that this system knows, those on other nodes included.
     pub fn snapshot(&self) -> Vec<ActorInfo> {
-        self.cells().iter().map(|cell| cell.info()).collect()
+        let mut infos: Vec<_> = self.0.roster.cells().iter().map(|cell| cell.info()).collect();
+        infos.sort_unstable_by_key(|info| info.id);
+        infos
     }
 
     /// Makes this system a node: messages to other nodes go through `router`.
@@ -223,47 +219,60 @@ impl System {
     }
 
     pub(crate) fn next_id(&self) -> ActorId {
-        ActorId { home: self.id(), serial: self.0.serial.fetch_add(1, Ordering::Relaxed) }
+        let serial = match self.dispatch() {
+            Dispatch::Workers(scheduler) => scheduler.next_serial(&self.0.serial),
+            Dispatch::Tasks => None,
+        };
+        let serial = serial.unwrap_or_else(|| self.0.serial.fetch_add(1, Ordering::Relaxed));
+        ActorId { home: self.id(), serial }
     }
 
-    pub(crate) fn new_cell<A: Actor>(&self, id: ActorId, life: Life<A>) -> Arc<ActorCell<A>> {
-        let cell = ActorCell::new(id, self.clone(), life);
-        let any: Arc<dyn AnyCell> = cell.clone();
-        self.0.cells.lock().insert(id, Arc::downgrade(&any));
-        cell
+    pub(crate) fn dispatch(&self) -> &Dispatch {
+        &self.0.dispatch
     }
 
-    /// The cell with an identity, or the one that `make` makes, with no other in between.
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.0.roster
+    }
+
+    /// The cell that other nodes know by this identity, or the one that `make` makes, with no other in
+    /// between.
     pub(crate) fn cell_or_insert(
         &self,
         id: ActorId,
         make: impl FnOnce() -> Arc<dyn AnyCell>,
     ) -> Arc<dyn AnyCell> {
-        let mut cells = self.0.cells.lock();
-        if let Some(cell) = cells.get(&id).and_then(Weak::upgrade) {
+        let mut known = self.0.known.lock();
+        if let Some(cell) = known.get(&id).and_then(Weak::upgrade) {
             return cell;
         }
         let cell = make();
-        cells.insert(id, Arc::downgrade(&cell));
+        cell.set_known();
+        known.insert(id, Arc::downgrade(&cell));
         cell
     }
 
+    /// The cell that other nodes know by this identity.
     pub(crate) fn cell(&self, id: ActorId) -> Option<Arc<dyn AnyCell>> {
-        self.0.cells.lock().get(&id).and_then(Weak::upgrade)
+        self.0.known.lock().get(&id).and_then(Weak::upgrade)
     }
 
-    pub(crate) fn cells(&self) -> Vec<Arc<dyn AnyCell>> {
-        self.0.cells.lock().values().filter_map(Weak::upgrade).collect()
+    /// All cells that other nodes know, and all proxies.
+    pub(crate) fn known_cells(&self) -> Vec<Arc<dyn AnyCell>> {
+        self.0.known.lock().values().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn forget(&self, id: ActorId) {
-        let mut cells = self.0.cells.lock();
-        if cells.get(&id).is_some_and(|cell| cell.strong_count() == 0) {
-            cells.remove(&id);
+        let mut known = self.0.known.lock();
+        if known.get(&id).is_some_and(|cell| cell.strong_count() == 0) {
+            known.remove(&id);
         }
     }
 
+    /// Other nodes know of it: it is kept until it dies.
     pub(crate) fn pin(&self, cell: Arc<dyn AnyCell>) {
+        cell.set_known();
+        self.0.known.lock().insert(cell.id(), Arc::downgrade(&cell));
         self.0.pins.lock().insert(cell.id(), cell);
     }
 
@@ -277,56 +286,35 @@ impl System {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Dispatch::Workers(scheduler) = &self.dispatch {
+            scheduler.close();
+        }
+    }
+}
+
+/// How actors come to run.
+pub(crate) enum Dispatch {
+    /// On workers of our own, hosted by the executor.
+    Workers(Arc<Scheduler>),
+    /// Each incarnation is a task of the executor.
+    Tasks,
+}
+
+impl Dispatch {
+    fn of(host: &Host) -> Self {
+        let Some(threads) = host.executor.threads() else { return Self::Tasks };
+        Self::Workers(Scheduler::start(threads, host))
+    }
+}
+
 impl fmt::Debug for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "System({:?}, {})", self.name(), self.id())
     }
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
-}
-
-struct Current {
-    system: System,
-    epoch: Option<GroupEpoch>,
-}
-
-/// The group epoch of the activation that runs on this thread.
-pub(crate) fn current_epoch() -> Option<GroupEpoch> {
-    CURRENT.with_borrow(|current| current.as_ref().and_then(|c| c.epoch))
-}
-
 pub(crate) fn drives_this_thread(system: &System) -> bool {
-    CURRENT.with_borrow(Option::is_some) || system.host().executor.drives_this_thread()
-}
-
-/// The task of one incarnation: while it is polled, the thread knows whose activation it runs.
-pub(crate) struct Activation<F> {
-    cell: Arc<dyn AnyCell>,
-    run: Pin<Box<F>>,
-}
-
-impl<F: Future<Output = ()>> Activation<F> {
-    pub(crate) fn new<A: Actor>(cell: Arc<ActorCell<A>>, run: F) -> Self {
-        Self { cell, run: Box::pin(run) }
-    }
-}
-
-impl<F: Future<Output = ()>> Future for Activation<F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        let current = Current { system: self.cell.system_of().clone(), epoch: self.cell.group() };
-        let _restore = Restore(CURRENT.replace(Some(current)));
-        self.run.as_mut().poll(task)
-    }
-}
-
-struct Restore(Option<Current>);
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        CURRENT.set(self.0.take());
-    }
+    here::is_activation() || system.host().executor.drives_this_thread()
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Actor, Handler, Link, Message, System, system::current_epoch};
+use crate::{Actor, Handler, Link, Message, System, here};
 
 /// A message that will be sent, in the group epoch of whoever set it. Dropping the timer lets it run;
 /// a dead target is harmless.
@@ -37,7 +37,7 @@ impl System {
             return timer;
         }
         let (cancelled, to, clock) = (timer.clone(), to.downgrade(), self.host().clock.clone());
-        let epoch = current_epoch();
+        let epoch = here::epoch();
         self.spawn_task(async move {
             clock.sleep(delay).await;
             if let (false, Some(to)) = (cancelled.is_cancelled(), to.upgrade()) {
@@ -61,7 +61,7 @@ impl System {
     {
         let timer = Timer(Arc::default());
         let (cancelled, to, clock) = (timer.clone(), to.downgrade(), self.host().clock.clone());
-        let epoch = current_epoch();
+        let epoch = here::epoch();
         self.spawn_task(async move {
             loop {
                 clock.sleep(period).await;

@@ -39,6 +39,12 @@ impl Executor for AsyncStd {
     fn drives_this_thread(&self) -> bool {
         task::try_current().is_some()
     }
+
+    fn threads(&self) -> Option<usize> {
+        let set = std::env::var("ASYNC_STD_THREAD_COUNT").ok().and_then(|n| n.parse().ok());
+        let threads = set.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+        Some(threads.unwrap_or(1))
+    }
 }
 
 impl Clock for AsyncStd {

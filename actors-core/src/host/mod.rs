@@ -41,6 +41,11 @@ pub trait Executor: Send + Sync {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
     /// True on a thread that runs tasks: blocking there could deadlock.
     fn drives_this_thread(&self) -> bool;
+    /// How many threads run tasks, when tasks run on threads of the machine: the system then runs its
+    /// actors on that many workers. `None`: one thread, one task an actor, as a simulation needs.
+    fn threads(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Tells the time: monotonic, since some start.

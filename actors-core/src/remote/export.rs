@@ -15,7 +15,7 @@ use super::{decode, encode};
 use crate::{
     Actor, ActorId, AnyLink, BoxFuture, CallError, ExitReason, GroupEpoch, Handler, Message,
     ReplyTo, StartError, System,
-    cell::{ActorCell, AnyCell, Life},
+    cell::{ActorCell, AnyCell},
     supervision::{OnExit, Seat},
 };
 
@@ -115,9 +115,7 @@ impl<A: Actor> Export<'_, A> {
     {
         let make = Arc::new(make);
         let reserve: Reserve = Arc::new(move |system, (id, version), on_exit| {
-            let cell = system.cell_or_insert(id, || {
-                ActorCell::<A>::new(id, system.clone(), Life::Suspended { last: None })
-            });
+            let cell = system.cell_or_insert(id, || ActorCell::<A>::suspended(id, system.clone()));
             let address = |why: &str| StartError::Address(format!("{id} {why}"));
             let cell = cell.into_any().downcast::<ActorCell<A>>();
             let cell = cell.map_err(|_| address("is of another type"))?;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Location;
 use crate::{
     Actor, ActorId, ExitReason, Link, System,
-    cell::{ActorCell, AnyCell, Life},
+    cell::{ActorCell, AnyCell},
+    ext::Elsewhere,
 };
 
 /// A link on the wire.
@@ -63,11 +64,9 @@ impl System {
             return Err(format!("{self:?} is not a node: it cannot reach {}", location.node));
         }
         let cell = self.cell_or_insert(id, || {
-            let life = match route.clone() {
-                None => Life::Dead(ExitReason::NoProc),
-                Some(route) => Life::Proxy { route, node: location.node },
-            };
-            let cell: Arc<ActorCell<A>> = ActorCell::new(id, self.clone(), life);
+            let at = route.clone().map(|route| Elsewhere { route, node: location.node });
+            let cell: Arc<ActorCell<A>> =
+                ActorCell::absent(id, self.clone(), at.ok_or(ExitReason::NoProc));
             cell.set_location_version(location.version);
             cell
         });

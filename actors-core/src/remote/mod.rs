@@ -131,7 +131,7 @@ impl System {
     /// The connection to a node is lost: whoever monitors its actors from here hears `reason`, and
     /// its monitors here are gone.
     pub fn disconnected(&self, node: SystemId, reason: &ExitReason) {
-        for cell in self.cells() {
+        for cell in self.known_cells() {
             if cell.location().node == node {
                 let actor = cell.id();
                 cell.remote_down(Down { actor, incarnation: 0, reason: reason.clone() });

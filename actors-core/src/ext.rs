@@ -1,0 +1,163 @@
+//! What few actors need and a cell has no room for: allocated with the first need of it.
+
+use std::{
+    any::Any,
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    task::Waker,
+};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::{
+    Actor, ActorId, AnyLink, BoxFuture, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
+    StartError, SystemId, monitor::Watcher, node::Letter, remote::Route, supervision::OnExit,
+};
+
+pub(crate) type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
+pub(crate) type AfterAction<A> = Box<dyn FnOnce(&mut A) + Send>;
+pub(crate) type MakeState<A> =
+    Box<dyn FnOnce(Option<A>) -> BoxFuture<'static, Result<A, StartError>> + Send>;
+
+/// Nothing of the user's runs under its lock.
+pub(crate) struct Ext<A: Actor> {
+    id: ActorId,
+    rare: Mutex<Rare<A>>,
+}
+
+pub(crate) struct Rare<A: Actor> {
+    /// Starts so far.
+    pub(crate) incarnation: u32,
+    pub(crate) supervisor: Option<OnExit>,
+    pub(crate) watchers: Vec<Watcher>,
+    pub(crate) name: Option<String>,
+    pub(crate) last_error: Option<ExitReason>,
+    pub(crate) location_version: u32,
+    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) group: Option<GroupEpoch>,
+    /// Kills and shutdowns, before all else.
+    pub(crate) ends: VecDeque<ExitReason>,
+    /// Messages that go before the mailbox.
+    pub(crate) urgent: VecDeque<Letter<A>>,
+    /// What was held back and is now due, before the mailbox.
+    pub(crate) front: VecDeque<Letter<A>>,
+    /// Messages of a newer run of the group than ours: handled once we are restarted.
+    pub(crate) ahead: VecDeque<Letter<A>>,
+    /// Messages in the mailbox, when the actor was last asked.
+    pub(crate) depth: usize,
+    pub(crate) handled_wraps: u32,
+    pub(crate) start: Option<Start<A>>,
+    pub(crate) life: OfLife<A>,
+    /// Where an activation is one task of the host: how to wake it.
+    pub(crate) task: Option<Waker>,
+    pub(crate) scheduled: bool,
+}
+
+/// How the next incarnation comes to its state, and who waits for it to be up.
+pub(crate) struct Start<A: Actor> {
+    pub(crate) make: Option<MakeState<A>>,
+    pub(crate) started: ReplyTo<Result<u32, StartError>>,
+}
+
+/// What one incarnation leaves to its later turns; gone when it ends.
+pub(crate) struct OfLife<A: Actor> {
+    /// The outcome of a start in hand.
+    pub(crate) made: Option<Result<A, StartError>>,
+    /// Why the incarnation ends, while its `term` waits.
+    pub(crate) ending: Option<ExitReason>,
+    /// It has stopped itself.
+    pub(crate) stop: Option<ExitReason>,
+    pub(crate) message_epoch: Option<GroupEpoch>,
+    pub(crate) monitors: HashMap<MonitorRef, (AnyLink, Option<DownAction<A>>)>,
+    pub(crate) after: Vec<AfterAction<A>>,
+}
+
+/// Where the actor of a proxy is.
+pub(crate) struct Elsewhere {
+    pub(crate) route: Arc<dyn Route>,
+    pub(crate) node: SystemId,
+}
+
+impl<A: Actor> Ext<A> {
+    pub(crate) fn new(id: ActorId, incarnation: u32) -> Self {
+        let rare = Rare {
+            incarnation,
+            supervisor: None,
+            watchers: Vec::new(),
+            name: None,
+            last_error: None,
+            location_version: 0,
+            elsewhere: None,
+            group: None,
+            ends: VecDeque::new(),
+            urgent: VecDeque::new(),
+            front: VecDeque::new(),
+            ahead: VecDeque::new(),
+            depth: 0,
+            handled_wraps: 0,
+            start: None,
+            life: OfLife::default(),
+            task: None,
+            scheduled: false,
+        };
+        Self { id, rare: Mutex::new(rare) }
+    }
+
+    pub(crate) const fn id(&self) -> ActorId {
+        self.id
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Rare<A>> {
+        self.rare.lock()
+    }
+}
+
+impl<A: Actor> Rare<A> {
+    /// Whether there is anything that goes before the mailbox.
+    pub(crate) fn overtakes(&self) -> bool {
+        !(self.ends.is_empty() && self.urgent.is_empty() && self.front.is_empty())
+    }
+
+    /// What was held back is due.
+    pub(crate) fn catch_up(&mut self) {
+        self.front.append(&mut self.ahead);
+    }
+
+    /// Letters outside of the mailbox, in the order in which they would be handled.
+    pub(crate) fn take_letters(&mut self) -> Vec<Letter<A>> {
+        let all = self.urgent.drain(..).chain(self.front.drain(..)).chain(self.ahead.drain(..));
+        all.collect()
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.urgent.len() + self.front.len() + self.ahead.len()
+    }
+}
+
+impl<A: Actor> Default for OfLife<A> {
+    fn default() -> Self {
+        Self {
+            made: None,
+            ending: None,
+            stop: None,
+            message_epoch: None,
+            monitors: HashMap::new(),
+            after: Vec::new(),
+        }
+    }
+}
+
+/// A panic in the drop of a user's value stays here.
+pub(crate) fn drop_guarded<T>(value: T) {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(value)));
+    if let Err(payload) = caught {
+        drop_payload(payload);
+    }
+}
+
+/// Panic payloads may panic when dropped, and so may that panic's payload: those are leaked.
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(nested) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(nested);
+    }
+}

@@ -1,0 +1,205 @@
+//! Everything that can stand in a mailbox.
+
+use std::any::type_name;
+
+use crate::{
+    Actor, CallError, Down, ExitReason, GroupEpoch, Handler, Message, MonitorRef, ReplyTo,
+    frame::Flow,
+    node::Payload,
+    run::{Step, Turn},
+};
+
+/// A message.
+pub(crate) struct Tell<M>(pub(crate) M);
+
+impl<A: Handler<M>, M: Message> Payload<A> for Tell<M> {
+    const MESSAGE: bool = true;
+
+    #[inline]
+    fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        turn.handle(move |actor, cx| async move {
+            drop(actor.handle(self.0, cx).await);
+            Flow::Handled
+        })
+    }
+
+    fn refuse(self, _error: CallError) {}
+
+    fn name() -> &'static str {
+        type_name::<M>()
+    }
+}
+
+/// A question.
+pub(crate) struct Ask<M: Message>(pub(crate) M, pub(crate) ReplyTo<M::Reply>);
+
+impl<A: Handler<M>, M: Message> Payload<A> for Ask<M> {
+    const MESSAGE: bool = true;
+
+    #[inline]
+    fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        turn.handle(move |actor, cx| async move {
+            actor.handle_call(self.0, self.1, cx).await;
+            Flow::Handled
+        })
+    }
+
+    fn refuse(self, error: CallError) {
+        self.1.finish(Err(error));
+        drop(self.0);
+    }
+
+    fn name() -> &'static str {
+        type_name::<M>()
+    }
+}
+
+/// A message or a question from a member of a group.
+pub(crate) struct Tagged<M: Message> {
+    pub(crate) message: M,
+    pub(crate) reply: Option<ReplyTo<M::Reply>>,
+    pub(crate) epoch: GroupEpoch,
+}
+
+impl<A: Handler<M>, M: Message> Payload<A> for Tagged<M> {
+    const MESSAGE: bool = true;
+
+    fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        turn.set_message_epoch(self.epoch);
+        match self.reply {
+            Some(reply) => Ask(self.message, reply).run(turn),
+            None => Tell(self.message).run(turn),
+        }
+    }
+
+    fn refuse(self, error: CallError) {
+        if let Some(reply) = self.reply {
+            reply.finish(Err(error));
+        }
+        drop(self.message);
+    }
+
+    fn epoch(&self) -> Option<GroupEpoch> {
+        Some(self.epoch)
+    }
+
+    fn name() -> &'static str {
+        type_name::<M>()
+    }
+}
+
+/// A function that runs in the actor, with its state.
+pub(crate) struct Exec<F, R: Send + 'static> {
+    pub(crate) function: F,
+    pub(crate) reply: ReplyTo<R>,
+    pub(crate) epoch: Option<GroupEpoch>,
+}
+
+impl<A, F, R> Payload<A> for Exec<F, R>
+where
+    A: Actor,
+    F: FnOnce(&mut A) -> R + Send + 'static,
+    R: Send + 'static,
+{
+    const MESSAGE: bool = true;
+
+    fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        let Self { function, reply, .. } = self;
+        let result = function(turn.actor());
+        reply.answer(result);
+        Step::Next
+    }
+
+    fn refuse(self, error: CallError) {
+        self.reply.finish(Err(error));
+        drop(self.function);
+    }
+
+    fn epoch(&self) -> Option<GroupEpoch> {
+        self.epoch
+    }
+
+    fn name() -> &'static str {
+        type_name::<F>()
+    }
+}
+
+/// Asks the actor to stop, in order with the messages.
+pub(crate) struct StopSignal(pub(crate) ExitReason);
+
+impl<A: Actor> Payload<A> for StopSignal {
+    const MESSAGE: bool = false;
+
+    fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        turn.stop(self.0)
+    }
+
+    fn refuse(self, _error: CallError) {}
+
+    fn name() -> &'static str {
+        "stop"
+    }
+}
+
+/// The last link was dropped; there may be new ones since.
+pub(crate) struct AutoStop;
+
+impl<A: Actor> Payload<A> for AutoStop {
+    const MESSAGE: bool = false;
+
+    fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        if turn.cell().is_unreachable() { turn.stop(ExitReason::Normal) } else { Step::Next }
+    }
+
+    fn refuse(self, _error: CallError) {}
+
+    fn name() -> &'static str {
+        "the last link was dropped"
+    }
+}
+
+/// The end of something monitored.
+pub(crate) struct DownSignal {
+    pub(crate) monitor: MonitorRef,
+    pub(crate) down: Down,
+}
+
+impl<A: Actor> Payload<A> for DownSignal {
+    const MESSAGE: bool = false;
+
+    fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        let Some(action) = turn.take_monitor(self.monitor) else { return Step::Next };
+        let down = self.down;
+        turn.handle(move |actor, cx| async move {
+            match action {
+                Some(action) => action(actor, down, cx),
+                None => actor.on_down(down, cx).await,
+            }
+            Flow::Handled
+        })
+    }
+
+    fn refuse(self, _error: CallError) {}
+
+    fn name() -> &'static str {
+        "on_down"
+    }
+}
+
+/// Nothing: it only makes the actor run.
+pub(crate) struct Nudge;
+
+impl<A: Actor> Payload<A> for Nudge {
+    const MESSAGE: bool = false;
+
+    #[inline]
+    fn run(self, _turn: &mut Turn<'_, A>) -> Step {
+        Step::Next
+    }
+
+    fn refuse(self, _error: CallError) {}
+
+    fn name() -> &'static str {
+        "nothing"
+    }
+}

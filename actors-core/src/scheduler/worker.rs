@@ -1,0 +1,233 @@
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
+
+use crossbeam_deque::{Steal, Worker as Queue};
+
+use super::{QUANTUM, Runnable, STRETCH, Scheduler};
+use crate::{
+    here,
+    host::Time,
+    roster::RUN,
+    run::{Budget, Outcome},
+};
+
+/// Reads the clock at least this often, in nodes.
+const MOST_NODES: u32 = 128;
+/// Actors that may run out of the slot in a row.
+const MOST_FROM_SLOT: u32 = 16;
+/// The injector is looked at before the own queue, every so many actors.
+const INJECTOR_EVERY: u32 = 61;
+/// Rounds in which a worker looks for work before it sleeps: waking a thread costs more.
+const SEARCHES: u32 = 400;
+
+pub(crate) struct Worker {
+    index: usize,
+    scheduler: Arc<Scheduler>,
+    queue: Queue<Runnable>,
+    /// What runs next.
+    slot: Cell<Option<Runnable>>,
+    from_slot: Cell<u32>,
+    ticks: Cell<u32>,
+    budget: Budget,
+    /// Nodes between two looks at the clock.
+    nodes: Cell<u32>,
+    serials: Cell<(u64, u64)>,
+    random: RefCell<fastrand::Rng>,
+}
+
+impl Worker {
+    pub(super) fn queue() -> Queue<Runnable> {
+        Queue::new_fifo()
+    }
+
+    pub(super) fn new(index: usize, queue: Queue<Runnable>, scheduler: Arc<Scheduler>) -> Self {
+        Self {
+            index,
+            scheduler,
+            queue,
+            slot: Cell::new(None),
+            from_slot: Cell::new(0),
+            ticks: Cell::new(0),
+            budget: Budget::of(MOST_NODES),
+            nodes: Cell::new(MOST_NODES),
+            serials: Cell::new((0, 0)),
+            random: RefCell::new(fastrand::Rng::new()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_of(&self, scheduler: &Scheduler) -> bool {
+        std::ptr::eq(&raw const *self.scheduler, scheduler)
+    }
+
+    /// From a handler that runs on this worker.
+    #[inline]
+    pub(super) fn push(&self, runnable: Runnable) {
+        if let Some(before) = self.slot.replace(Some(runnable)) {
+            self.queue.push(before);
+            self.scheduler.notify();
+        }
+    }
+
+    #[cold]
+    pub(super) fn expose_next(&self) {
+        if let Some(next) = self.slot.take() {
+            self.queue.push(next);
+            self.scheduler.notify();
+        }
+    }
+
+    pub(super) fn next_serial(&self, more: impl FnOnce() -> u64) -> u64 {
+        let (next, end) = self.serials.get();
+        let (next, end) = if next == end {
+            let start = more();
+            (start, start + RUN)
+        } else {
+            (next, end)
+        };
+        self.serials.set((next + 1, end));
+        next
+    }
+
+    #[inline]
+    fn next(&self) -> Option<Runnable> {
+        self.ticks.set(self.ticks.get().wrapping_add(1));
+        if self.ticks.get().is_multiple_of(INJECTOR_EVERY)
+            && let Some(runnable) = self.from_injector()
+        {
+            return Some(runnable);
+        }
+        if self.from_slot.get() < MOST_FROM_SLOT {
+            if let Some(runnable) = self.slot.take() {
+                self.from_slot.set(self.from_slot.get() + 1);
+                return Some(runnable);
+            }
+        } else if let Some(runnable) = self.slot.take() {
+            self.queue.push(runnable);
+        }
+        self.from_slot.set(0);
+        self.queue.pop().or_else(|| self.from_injector()).or_else(|| self.steal())
+    }
+
+    fn from_injector(&self) -> Option<Runnable> {
+        loop {
+            match self.scheduler.injector.steal_batch_and_pop(&self.queue) {
+                Steal::Success(runnable) => return Some(runnable),
+                Steal::Empty => return None,
+                Steal::Retry => std::hint::spin_loop(),
+            }
+        }
+    }
+
+    fn steal(&self) -> Option<Runnable> {
+        let stealers = &self.scheduler.stealers;
+        let start = self.random.borrow_mut().usize(..stealers.len());
+        for other in (start..stealers.len()).chain(0..start) {
+            if other == self.index {
+                continue;
+            }
+            loop {
+                match stealers[other].steal_batch_and_pop(&self.queue) {
+                    Steal::Success(runnable) => return Some(runnable),
+                    Steal::Empty => break,
+                    Steal::Retry => std::hint::spin_loop(),
+                }
+            }
+        }
+        None
+    }
+
+    /// Runs one turn of an actor.
+    #[inline]
+    fn run(&self, runnable: Runnable) {
+        // SAFETY: a runnable is the right to run its cell, which lives as long as that.
+        let outcome = unsafe { runnable.0.as_ref().run(None, &self.budget) };
+        match outcome {
+            Outcome::Idle | Outcome::Wait => {}
+            Outcome::Again => {
+                self.queue.push(runnable);
+            }
+            Outcome::Ended => {
+                // SAFETY: the right to run had one count of the cell, and is used up.
+                drop(unsafe { Arc::from_raw(runnable.0.as_ptr()) });
+            }
+        }
+    }
+
+    /// Looks at the clock. True when the host should have its turn.
+    fn look_at_clock(&self, stretch: &mut Stretch) -> bool {
+        let now = self.scheduler.clock.now();
+        let took = now.since(stretch.last);
+        stretch.last = now;
+        let nodes = self.nodes.get();
+        self.nodes.set(if took > QUANTUM {
+            let fit = u128::from(nodes) * QUANTUM.as_nanos() / took.as_nanos();
+            u32::try_from(fit).map_or(1, |fit| fit.max(1))
+        } else {
+            (2 * nodes).min(MOST_NODES)
+        });
+        self.budget.refill(self.nodes.get());
+        now.since(stretch.start) >= STRETCH
+    }
+
+    /// Runs actors until there are none, or the host should have its turn.
+    fn stretch(&self, task: &Context<'_>) -> Poll<()> {
+        let scheduler = &*self.scheduler;
+        let mut searching = scheduler.sleepers.rise(self.index);
+        let now = scheduler.clock.now();
+        let mut stretch = Stretch { start: now, last: now };
+        loop {
+            let Some(runnable) = self.next() else {
+                if self.search() {
+                    continue;
+                }
+                if scheduler.closed.load(Ordering::Acquire) {
+                    return Poll::Ready(());
+                }
+                *scheduler.wakers[self.index].lock() = Some(task.waker().clone());
+                scheduler.sleepers.lie_down(self.index, searching);
+                if !scheduler.has_work() && !scheduler.closed.load(Ordering::Acquire) {
+                    return Poll::Pending;
+                }
+                searching = scheduler.sleepers.rise(self.index);
+                continue;
+            };
+            if searching {
+                searching = false;
+                scheduler.sleepers.found();
+                if scheduler.has_work() {
+                    scheduler.notify();
+                }
+            }
+            self.run(runnable);
+            if self.budget.is_spent() && self.look_at_clock(&mut stretch) {
+                self.expose_next();
+                task.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Waits a little for work.
+    fn search(&self) -> bool {
+        (0..SEARCHES).any(|_| {
+            std::hint::spin_loop();
+            self.scheduler.has_work()
+        })
+    }
+}
+
+struct Stretch {
+    start: Time,
+    last: Time,
+}
+
+/// A worker as a task of the host.
+pub(super) fn drive(worker: Worker) -> impl Future<Output = ()> + Send {
+    let worker = Box::new(worker);
+    poll_fn(move |task| here::driving(&worker, || worker.stretch(task)))
+}
