@@ -90,7 +90,7 @@ impl Checkpointing {
 
 /// What was only sent is handled all the same; its answer goes nowhere, so that a `handle` whose
 /// answer comes later may return anything.
-pub(super) fn nobody<R: 'static>() -> ReplyTo<R> {
+pub(super) fn nobody<R: Send + 'static>() -> ReplyTo<R> {
     ReplyTo::to_function(drop)
 }
 
