@@ -482,16 +482,16 @@ impl<A: Actor> ActorCell<A> {
         let ops = unsafe { node.as_ref() }.ops();
         // SAFETY: as the caller says; a panic in the payload's drop does not put it back.
         contained(|| unsafe { Node::refuse(node, error) });
-        if ops.message {
-            self.publish((ops.name)(), cause);
+        if ops.what.message {
+            self.publish((ops.what.name)(), cause);
         }
     }
 
     pub(crate) fn bury(&self, letter: Letter<A>, cause: DeadLetterCause, error: CallError) {
         let ops = letter.ops();
         contained(|| letter.refuse(error));
-        if ops.message {
-            self.publish((ops.name)(), cause);
+        if ops.what.message {
+            self.publish((ops.what.name)(), cause);
         }
     }
 

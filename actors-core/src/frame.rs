@@ -1,12 +1,14 @@
 //! A handler in hand: its future, and the [`Context`] it borrows, in one block of memory.
 
 use std::{
+    marker::PhantomData,
+    mem::forget,
     pin::Pin,
     ptr::NonNull,
     task::{Context as TaskContext, Poll},
 };
 
-use crate::{Actor, Context, StartError, cell::ActorCell, pool::Shape, run::During};
+use crate::{Actor, Context, StartError, cell::ActorCell, node::What, pool::Shape};
 
 /// What the end of a future means for its actor.
 pub(crate) enum Flow {
@@ -22,76 +24,114 @@ pub(crate) enum Flow {
     Over,
 }
 
+/// What the output of a future means.
+pub(crate) trait End<T>: 'static {
+    fn flow(output: T) -> Flow;
+}
+
+/// A handler, whatever it returns.
+pub(crate) struct Handled;
+
+impl<T> End<T> for Handled {
+    #[inline]
+    fn flow(output: T) -> Flow {
+        drop(output);
+        Flow::Handled
+    }
+}
+
+/// A hook that says itself.
+pub(crate) struct Says;
+
+impl End<Flow> for Says {
+    fn flow(output: Flow) -> Flow {
+        output
+    }
+}
+
 /// Owns a future of the actor `A`, of any type.
 pub(crate) struct Frame<A: Actor>(NonNull<Head<A>>);
 
-// SAFETY: `Frame::new` takes futures that are `Send` only, and the context may be used from anywhere.
+// SAFETY: `begin` takes futures that are `Send` only, and the context may be used from anywhere.
 unsafe impl<A: Actor> Send for Frame<A> {}
 
+#[repr(C)]
 struct Head<A: Actor> {
-    shape: Shape,
-    poll: unsafe fn(NonNull<Self>, &mut TaskContext<'_>) -> Poll<Flow>,
-    drop: unsafe fn(NonNull<Self>),
-    during: During<A>,
+    ops: &'static Ops<A>,
+    during: &'static What,
     cx: Context<A>,
 }
 
+struct Ops<A: Actor> {
+    shape: Shape,
+    poll: unsafe fn(NonNull<Head<A>>, &mut TaskContext<'_>) -> Poll<Flow>,
+    drop: unsafe fn(NonNull<Head<A>>),
+}
+
 #[repr(C)]
-struct Whole<A: Actor, F> {
+struct Whole<A: Actor, F, E> {
     head: Head<A>,
     future: F,
+    end: PhantomData<E>,
 }
 
 impl<A: Actor> Frame<A> {
-    /// Makes the future of a handler or hook.
+    /// Makes the future of a handler or hook and polls it once. While it is polled it is in `hand`, and
+    /// it stays there if it is pending, or panics.
     ///
     /// # Safety
     /// The actor is there, only the caller may use it, and this stays so until the frame is dropped:
-    /// `make` gets both references for that long.
+    /// what `make` borrows is borrowed for that long.
     #[inline]
-    pub(crate) unsafe fn new<F>(
+    pub(crate) unsafe fn begin<F, E>(
+        hand: &mut Option<Self>,
         cell: NonNull<ActorCell<A>>,
-        during: During<A>,
+        during: &'static What,
+        task: &mut TaskContext<'_>,
         make: impl FnOnce(&'static mut Context<A>) -> F,
-    ) -> Self
+    ) -> Poll<Flow>
     where
-        F: Future<Output = Flow> + Send + 'static,
+        F: Future + Send + 'static,
+        E: End<F::Output>,
     {
-        let shape = const { Shape::of::<Whole<A, F>>() };
-        let block = shape.allocate().cast::<Whole<A, F>>();
-        let head = Head {
-            shape,
-            poll: poll::<A, F>,
-            drop: drop_future::<A, F>,
-            during,
-            cx: Context::new(cell),
-        };
+        let shape = const { Shape::of::<Whole<A, F, E>>() };
+        let block = shape.allocate().cast::<Whole<A, F, E>>();
         let free = Free(shape, block.cast());
         // SAFETY: the block is fresh and has this type's shape; the context lies in it, apart from the
         // future, and lives as long. The head has no destructor, should `make` panic.
-        unsafe {
+        let future = unsafe {
             let whole = block.as_ptr();
+            let head = Head { ops: Whole::<A, F, E>::OPS, during, cx: Context::new(cell) };
             (&raw mut (*whole).head).write(head);
             let cx = &mut *(&raw mut (*whole).head.cx);
             (&raw mut (*whole).future).write(make(cx));
-        }
-        std::mem::forget(free);
-        Self(block.cast())
+            &raw mut (*whole).future
+        };
+        forget(free);
+        *hand = Some(Self(block.cast()));
+        // SAFETY: the future is in its block, does not move, and only `hand` has it.
+        let polled = unsafe { Pin::new_unchecked(&mut *future) }.poll(task);
+        let Poll::Ready(output) = polled else { return Poll::Pending };
+        forget(hand.take());
+        let _free = Free(shape, block.cast());
+        // SAFETY: out of `hand`, it is dropped here and nowhere else.
+        unsafe { future.drop_in_place() };
+        Poll::Ready(E::flow(output))
     }
 
     pub(crate) fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Flow> {
         // SAFETY: the frame owns its block; `poll` is that of its future's type.
-        unsafe { (self.0.as_ref().poll)(self.0, task) }
+        unsafe { (self.0.as_ref().ops.poll)(self.0, task) }
     }
 
-    pub(crate) fn during(&self) -> During<A> {
+    pub(crate) fn during(&self) -> &'static What {
         // SAFETY: the frame owns its block.
         unsafe { self.0.as_ref() }.during
     }
 
     pub(crate) fn into_raw(self) -> *mut () {
         let raw = self.0.as_ptr().cast();
-        std::mem::forget(self);
+        forget(self);
         raw
     }
 
@@ -106,9 +146,9 @@ impl<A: Actor> Drop for Frame<A> {
     fn drop(&mut self) {
         // SAFETY: the frame owns its block, whose future is dropped here and nowhere else.
         unsafe {
-            let head = self.0.as_ref();
-            let _free = Free(head.shape, self.0.cast());
-            (head.drop)(self.0);
+            let ops = self.0.as_ref().ops;
+            let _free = Free(ops.shape, self.0.cast());
+            (ops.drop)(self.0);
         }
     }
 }
@@ -116,22 +156,28 @@ impl<A: Actor> Drop for Frame<A> {
 struct Free(Shape, NonNull<u8>);
 
 impl Drop for Free {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: the block was allocated with this shape, and there is no future in it.
         unsafe { self.0.release(self.1) }
     }
 }
 
-unsafe fn poll<A: Actor, F: Future<Output = Flow>>(
-    head: NonNull<Head<A>>,
-    task: &mut TaskContext<'_>,
-) -> Poll<Flow> {
-    // SAFETY: `head` begins a `Whole<A, F>` that only its frame uses, and which does not move.
-    let future = unsafe { Pin::new_unchecked(&mut (*head.cast::<Whole<A, F>>().as_ptr()).future) };
-    future.poll(task)
-}
+impl<A: Actor, F: Future, E: End<F::Output>> Whole<A, F, E>
+where
+    F: 'static,
+{
+    const OPS: &'static Ops<A> =
+        &Ops { shape: Shape::of::<Self>(), poll: Self::poll, drop: Self::drop };
 
-unsafe fn drop_future<A: Actor, F>(head: NonNull<Head<A>>) {
-    // SAFETY: as in `poll`; the frame drops it once.
-    unsafe { (&raw mut (*head.cast::<Whole<A, F>>().as_ptr()).future).drop_in_place() }
+    unsafe fn poll(head: NonNull<Head<A>>, task: &mut TaskContext<'_>) -> Poll<Flow> {
+        // SAFETY: `head` begins a `Self` that only its frame uses, and which does not move.
+        let future = unsafe { Pin::new_unchecked(&mut (*head.cast::<Self>().as_ptr()).future) };
+        future.poll(task).map(E::flow)
+    }
+
+    unsafe fn drop(head: NonNull<Head<A>>) {
+        // SAFETY: as in `poll`; the frame drops it once.
+        unsafe { (&raw mut (*head.cast::<Self>().as_ptr()).future).drop_in_place() }
+    }
 }

@@ -34,6 +34,7 @@ struct Here {
 type Orphan = Box<dyn FnOnce(CallError)>;
 
 /// Runs an activation of `cell`.
+#[inline]
 pub(crate) fn activation<T>(cell: &dyn AnyCell, grouped: bool, run: impl FnOnce() -> T) -> T {
     struct Restore(Option<NonNull<dyn AnyCell>>, bool);
     impl Drop for Restore {

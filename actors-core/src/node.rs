@@ -42,12 +42,18 @@ pub(crate) struct Node<A: Actor> {
 }
 
 pub(crate) struct Ops<A: Actor> {
-    pub(crate) message: bool,
-    pub(crate) name: fn() -> &'static str,
+    pub(crate) what: What,
     shape: Shape,
     run: unsafe fn(NonNull<Node<A>>, &mut Turn<'_, A>) -> Step,
     refuse: unsafe fn(NonNull<Node<A>>, CallError),
     epoch: unsafe fn(NonNull<Node<A>>) -> Option<GroupEpoch>,
+}
+
+/// For reports.
+pub(crate) struct What {
+    /// A message of the user's: a dead letter if it is not handled to its end.
+    pub(crate) message: bool,
+    pub(crate) name: fn() -> &'static str,
 }
 
 #[repr(C)]
@@ -59,8 +65,7 @@ struct Full<A: Actor, P> {
 impl<A: Actor, P: Payload<A>> Full<A, P> {
     const SHAPE: Shape = Shape::of::<Self>();
     const OPS: &'static Ops<A> = &Ops {
-        message: P::MESSAGE,
-        name: P::name,
+        what: What { message: P::MESSAGE, name: P::name },
         shape: Self::SHAPE,
         // SAFETY (of all three): `ops` of a node is that of its payload's type, and the callers'
         // duty is that the payload is there; `take` moves it out once.

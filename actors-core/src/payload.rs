@@ -4,7 +4,6 @@ use std::any::type_name;
 
 use crate::{
     Actor, CallError, Down, ExitReason, GroupEpoch, Handler, Message, MonitorRef, ReplyTo,
-    frame::Flow,
     node::Payload,
     run::{Step, Turn},
 };
@@ -17,10 +16,7 @@ impl<A: Handler<M>, M: Message> Payload<A> for Tell<M> {
 
     #[inline]
     fn run(self, turn: &mut Turn<'_, A>) -> Step {
-        turn.handle(move |actor, cx| async move {
-            drop(actor.handle(self.0, cx).await);
-            Flow::Handled
-        })
+        turn.handle(move |actor, cx| actor.handle(self.0, cx))
     }
 
     fn refuse(self, _error: CallError) {}
@@ -38,10 +34,7 @@ impl<A: Handler<M>, M: Message> Payload<A> for Ask<M> {
 
     #[inline]
     fn run(self, turn: &mut Turn<'_, A>) -> Step {
-        turn.handle(move |actor, cx| async move {
-            actor.handle_call(self.0, self.1, cx).await;
-            Flow::Handled
-        })
+        turn.handle(move |actor, cx| actor.handle_call(self.0, self.1, cx))
     }
 
     fn refuse(self, error: CallError) {
@@ -175,7 +168,6 @@ impl<A: Actor> Payload<A> for DownSignal {
                 Some(action) => action(actor, down, cx),
                 None => actor.on_down(down, cx).await,
             }
-            Flow::Handled
         })
     }
 

@@ -18,8 +18,8 @@ use parking_lot::Mutex;
 const SIZES: [usize; 10] = [32, 48, 64, 96, 128, 192, 256, 384, 512, 1024];
 const ALIGN: usize = 16;
 const BATCH: usize = 32;
-/// Batches of a size that the shared store keeps; more go back to the allocator.
-const STORED: usize = 256;
+/// Bytes in blocks of a size that the shared store keeps; more go back to the allocator.
+const STORED: usize = 16 << 20;
 const NOT_POOLED: usize = SIZES.len();
 
 /// The size of a block.
@@ -55,7 +55,10 @@ impl Shape {
         if self.class == NOT_POOLED {
             return fresh(self.layout);
         }
-        CACHE.try_with(|cache| cache.take(self)).unwrap_or_else(|_| fresh(self.layout))
+        CACHE.with(|cache| {
+            let magazine = &cache[self.class];
+            magazine.pop().unwrap_or_else(|| magazine.refill(self))
+        })
     }
 
     /// # Safety
@@ -66,10 +69,12 @@ impl Shape {
             // SAFETY: as the caller says.
             return unsafe { dealloc(block.as_ptr(), self.layout) };
         }
-        if CACHE.try_with(|cache| cache.put(self, block)).is_err() {
-            // SAFETY: as the caller says; pooled blocks are allocated with the layout of their class.
-            unsafe { dealloc(block.as_ptr(), self.layout) };
-        }
+        CACHE.with(|cache| {
+            let magazine = &cache[self.class];
+            if !magazine.push(block) {
+                magazine.spill(self, block);
+            }
+        });
     }
 }
 
@@ -88,7 +93,9 @@ fn fresh(layout: Layout) -> NonNull<u8> {
 }
 
 thread_local! {
-    static CACHE: Cache = const { Cache([const { Magazine::new() }; SIZES.len()]) };
+    /// Without a destructor: that makes its use a plain load.
+    static CACHE: [Magazine; SIZES.len()] = const { [const { Magazine::new() }; SIZES.len()] };
+    static AT_EXIT: AtExit = const { AtExit };
 }
 
 static STORE: [Mutex<Vec<Batch>>; SIZES.len()] = [const { Mutex::new(Vec::new()) }; SIZES.len()];
@@ -99,56 +106,57 @@ struct Batch([NonNull<u8>; BATCH]);
 // SAFETY: the blocks are plain memory, owned by the batch.
 unsafe impl Send for Batch {}
 
-struct Cache([Magazine; SIZES.len()]);
-
 struct Magazine {
     len: Cell<usize>,
+    /// Zero before its first use, and after the thread's end began.
+    capacity: Cell<usize>,
     blocks: UnsafeCell<[MaybeUninit<NonNull<u8>>; 2 * BATCH]>,
-}
-
-impl Cache {
-    #[inline]
-    fn take(&self, shape: Shape) -> NonNull<u8> {
-        let magazine = &self.0[shape.class];
-        magazine.pop().unwrap_or_else(|| magazine.refill(shape))
-    }
-
-    #[inline]
-    fn put(&self, shape: Shape, block: NonNull<u8>) {
-        let magazine = &self.0[shape.class];
-        if magazine.len.get() == 2 * BATCH {
-            magazine.spill(shape);
-        }
-        magazine.push(block);
-    }
 }
 
 impl Magazine {
     const fn new() -> Self {
-        Self { len: Cell::new(0), blocks: UnsafeCell::new([MaybeUninit::uninit(); 2 * BATCH]) }
+        let blocks = UnsafeCell::new([MaybeUninit::uninit(); 2 * BATCH]);
+        Self { len: Cell::new(0), capacity: Cell::new(0), blocks }
     }
 
     #[inline]
     fn pop(&self) -> Option<NonNull<u8>> {
-        let len = self.len.get().checked_sub(1)?;
-        self.len.set(len);
+        let len = self.len.get();
+        if len == 0 {
+            return None;
+        }
+        self.len.set(len - 1);
         // SAFETY: only this thread uses the magazine, no reference to `blocks` outlives a method,
-        // and entries below the old length were written by `push`.
-        Some(unsafe { (*self.blocks.get())[len].assume_init() })
+        // and entries below `len`, which is at most the array's, were written by `push`.
+        Some(unsafe { (*self.blocks.get()).get_unchecked(len - 1).assume_init() })
     }
 
+    /// False when it is full.
     #[inline]
-    fn push(&self, block: NonNull<u8>) {
+    fn push(&self, block: NonNull<u8>) -> bool {
         let len = self.len.get();
-        // SAFETY: only this thread uses the magazine; the index is checked.
-        unsafe { (*self.blocks.get())[len].write(block) };
+        if len == self.capacity.get() {
+            return false;
+        }
+        // SAFETY: only this thread uses the magazine; `len` is below the capacity, which is at most
+        // the array's length.
+        unsafe { (*self.blocks.get()).get_unchecked_mut(len).write(block) };
         self.len.set(len + 1);
+        true
+    }
+
+    /// False when the thread is about to end.
+    fn open(&self) -> bool {
+        if self.capacity.get() == 0 && AT_EXIT.try_with(|_| ()).is_ok() {
+            self.capacity.set(2 * BATCH);
+        }
+        self.capacity.get() != 0
     }
 
     #[cold]
     fn refill(&self, shape: Shape) -> NonNull<u8> {
         crate::scheduler::expose_next();
-        let batch = STORE[shape.class].lock().pop();
+        let batch = if self.open() { STORE[shape.class].lock().pop() } else { None };
         let Some(Batch(blocks)) = batch else { return fresh(shape.layout) };
         for block in &blocks[1..] {
             self.push(*block);
@@ -157,27 +165,41 @@ impl Magazine {
     }
 
     #[cold]
-    fn spill(&self, shape: Shape) {
-        let blocks = [(); BATCH].map(|()| self.pop().expect("the magazine is full"));
+    fn spill(&self, shape: Shape, block: NonNull<u8>) {
+        let free = |block: NonNull<u8>| {
+            // SAFETY: the block is free and has the layout of its class.
+            unsafe { dealloc(block.as_ptr(), shape.layout) }
+        };
+        if !self.open() {
+            return free(block);
+        }
+        if self.push(block) {
+            return;
+        }
+        let mut blocks = [block; BATCH];
+        blocks[1..].fill_with(|| self.pop().expect("the magazine is full"));
         let mut store = STORE[shape.class].lock();
-        if store.len() < STORED {
+        if store.len() * BATCH * shape.size() < STORED {
             return store.push(Batch(blocks));
         }
         drop(store);
-        for block in blocks {
-            // SAFETY: blocks in a magazine are free and have the layout of their class.
-            unsafe { dealloc(block.as_ptr(), shape.layout) };
-        }
+        blocks.into_iter().for_each(free);
     }
 }
 
-impl Drop for Cache {
+/// Gives the blocks of a thread that ends back to the allocator.
+struct AtExit;
+
+impl Drop for AtExit {
     fn drop(&mut self) {
-        for (class, magazine) in self.0.iter().enumerate() {
-            while let Some(block) = magazine.pop() {
-                // SAFETY: as in `spill`.
-                unsafe { dealloc(block.as_ptr(), of_class(class)) };
+        CACHE.with(|cache| {
+            for (class, magazine) in cache.iter().enumerate() {
+                magazine.capacity.set(0);
+                while let Some(block) = magazine.pop() {
+                    // SAFETY: blocks in a magazine are free and have the layout of their class.
+                    unsafe { dealloc(block.as_ptr(), of_class(class)) };
+                }
             }
-        }
+        });
     }
 }

@@ -15,11 +15,11 @@ use crate::{
     Actor, CallError, Context, DeadLetterCause, ExitReason, GroupEpoch, MonitorRef, StartError,
     cell::{AFTER, ActorCell, AnyCell, COUNT, EPOCH, GROUPED, OVERTAKEN, Phase, STOPPED},
     ext::{DownAction, drop_guarded, drop_payload},
-    frame::{Flow, Frame},
+    frame::{End, Flow, Frame, Handled, Says},
     group::{Admission, admit},
     here,
     mailbox::{Cursor, Leave},
-    node::{Letter, Node, Ops},
+    node::{Letter, Node, What},
 };
 
 /// How a turn ended.
@@ -63,9 +63,9 @@ pub(crate) enum Step {
     /// The frame in hand is pending.
     Wait,
     /// The incarnation ends, for this reason.
-    End(ExitReason),
+    End(Box<ExitReason>),
     /// It did not start.
-    Fail(StartError),
+    Fail(Box<StartError>),
     /// `term` is over.
     Over,
     Leave(Outcome),
@@ -76,16 +76,16 @@ pub(crate) struct Turn<'a, A: Actor> {
     task: TaskContext<'a>,
     cursor: Cursor<Node<A>>,
     frame: Option<Frame<A>>,
-    during: During<A>,
-    ending: Option<ExitReason>,
+    /// What runs, for reports of crashes.
+    during: &'static What,
+    /// The message in hand was handled: what runs is what it has left.
+    handled: bool,
+    ending: Option<Box<ExitReason>>,
 }
 
-/// What runs, for reports of crashes.
-pub(crate) enum During<A: Actor> {
-    /// What came in a node; a dead letter if it is cut short.
-    Node(&'static Ops<A>),
-    Hook(&'static str),
-}
+const MAKE: &What = &What { message: false, name: || "start" };
+const INIT: &What = &What { message: false, name: || "init" };
+const TERM: &What = &What { message: false, name: || "term" };
 
 impl<A: Actor> ActorCell<A> {
     /// Runs a turn; with the cell's own waker unless another is given.
@@ -108,7 +108,8 @@ impl<A: Actor> ActorCell<A> {
             // SAFETY: the right to run includes that to consume.
             cursor: unsafe { self.mailbox.enter() },
             frame: None,
-            during: During::Hook("start"),
+            during: MAKE,
+            handled: false,
             ending: None,
         };
         let mut crashed = None;
@@ -139,30 +140,47 @@ impl<A: Actor> Turn<'_, A> {
         make: impl FnOnce(&'static mut A, &'static mut Context<A>) -> F,
     ) -> Step
     where
-        F: Future<Output = Flow> + Send + 'static,
+        F: Future + Send + 'static,
+    {
+        self.hook::<F, Handled>(make)
+    }
+
+    #[inline]
+    fn hook<F, E>(
+        &mut self,
+        make: impl FnOnce(&'static mut A, &'static mut Context<A>) -> F,
+    ) -> Step
+    where
+        F: Future + Send + 'static,
+        E: End<F::Output>,
     {
         // SAFETY: the right to run is ours as long as the frame is: the state is borrowed by nobody
         // else, and the frame is dropped before the right goes, or goes with it.
         let actor = unsafe { self.cell.state() }.as_mut();
         let actor = actor.expect("an actor that is up has its state");
-        self.poll_new(|cx| make(actor, cx))
+        self.poll_new::<F, E>(|cx| make(actor, cx))
     }
 
     #[inline]
-    fn poll_new<F>(&mut self, make: impl FnOnce(&'static mut Context<A>) -> F) -> Step
+    fn poll_new<F, E>(&mut self, make: impl FnOnce(&'static mut Context<A>) -> F) -> Step
     where
-        F: Future<Output = Flow> + Send + 'static,
+        F: Future + Send + 'static,
+        E: End<F::Output>,
     {
-        // SAFETY: as in `handle`.
-        let frame = unsafe { Frame::new(NonNull::from(self.cell), self.during, make) };
-        let polled = self.frame.insert(frame).poll(&mut self.task);
-        self.polled(polled)
+        let (frame, task) = (&mut self.frame, &mut self.task);
+        // SAFETY: as in `hook`.
+        let polled = unsafe {
+            Frame::begin::<F, E>(frame, NonNull::from(self.cell), self.during, task, make)
+        };
+        match polled {
+            Poll::Ready(Flow::Handled) => Step::Next,
+            Poll::Ready(flow) => self.flow(flow),
+            Poll::Pending => Step::Wait,
+        }
     }
 
-    #[inline]
-    fn polled(&mut self, polled: Poll<Flow>) -> Step {
-        let Poll::Ready(flow) = polled else { return Step::Wait };
-        self.frame = None;
+    #[cold]
+    fn flow(&mut self, flow: Flow) -> Step {
         match flow {
             Flow::Handled => Step::Next,
             Flow::Made => match self.take_made() {
@@ -172,9 +190,9 @@ impl<A: Actor> Turn<'_, A> {
                     self.cell.set_phase(Phase::Init);
                     Step::Next
                 }
-                Err(error) => Step::Fail(error),
+                Err(error) => Step::Fail(Box::new(error)),
             },
-            Flow::Failed(error) => Step::Fail(*error),
+            Flow::Failed(error) => Step::Fail(error),
             Flow::Up => {
                 self.cell.set_phase(Phase::Serve);
                 if let Some(ext) = self.cell.known_ext() {
@@ -198,7 +216,7 @@ impl<A: Actor> Turn<'_, A> {
 
     fn go(&mut self, crashed: Option<ExitReason>, budget: &Budget) -> Outcome {
         let mut step = match crashed {
-            Some(reason) => Step::End(reason),
+            Some(reason) => Step::End(Box::new(reason)),
             // SAFETY: the right to run is ours.
             None => match unsafe { self.cell.take_frame() } {
                 Some(frame) => self.resume(frame),
@@ -219,7 +237,7 @@ impl<A: Actor> Turn<'_, A> {
                 },
                 Step::End(reason) => match self.cell.phase() {
                     Phase::Make | Phase::Init => {
-                        return self.fail(reason.clone(), StartError::Exited(reason));
+                        return self.fail((*reason).clone(), StartError::Exited(*reason));
                     }
                     Phase::Serve => {
                         self.ending = Some(reason);
@@ -229,12 +247,12 @@ impl<A: Actor> Turn<'_, A> {
                     Phase::Term => Step::Over,
                 },
                 Step::Fail(error) => {
-                    return self.fail(ExitReason::Error(error.to_string()), error);
+                    return self.fail(ExitReason::Error(error.to_string()), *error);
                 }
                 Step::Over => {
                     let reason = self.ending.take().expect("`term` runs with a reason");
                     tracing::debug!(actor = %self.cell.id(), %reason, "actor ended");
-                    self.cell.end(self.cursor, reason);
+                    self.cell.end(self.cursor, *reason);
                     return Outcome::Ended;
                 }
                 Step::Leave(outcome) => return outcome,
@@ -243,7 +261,7 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     fn make(&mut self) -> Step {
-        self.during = During::Hook("start");
+        self.during = MAKE;
         let mut rare = self.cell.ext().lock();
         let make = rare.start.as_mut().and_then(|start| start.make.take());
         drop(rare);
@@ -251,7 +269,7 @@ impl<A: Actor> Turn<'_, A> {
         // SAFETY: the right to run is ours, and there is no frame.
         let last = unsafe { self.cell.state() }.take();
         let made = make(last);
-        self.poll_new(move |cx| async move {
+        self.poll_new::<_, Says>(move |cx| async move {
             let made = made.await;
             cx.cell().ext().lock().life.made = Some(made);
             Flow::Made
@@ -259,8 +277,8 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     fn init(&mut self) -> Step {
-        self.during = During::Hook("init");
-        self.handle(|actor, cx| async move {
+        self.during = INIT;
+        self.hook::<_, Says>(|actor, cx| async move {
             match actor.init(cx).await {
                 Ok(()) => Flow::Up,
                 Err(error) => Flow::Failed(Box::new(error)),
@@ -270,9 +288,9 @@ impl<A: Actor> Turn<'_, A> {
 
     /// Runs once, on every way out; if it panics or is killed, the exit goes out all the same.
     fn term(&mut self) -> Step {
-        self.during = During::Hook("term");
+        self.during = TERM;
         let reason = self.ending.clone().expect("an incarnation ends for a reason");
-        self.handle(|actor, _cx| async move {
+        self.hook::<_, Says>(|actor, _cx| async move {
             actor.term(&reason).await;
             Flow::Over
         })
@@ -295,7 +313,7 @@ impl<A: Actor> Turn<'_, A> {
             if cell.has_notes()
                 && let Some(reason) = self.read_notes()
             {
-                return Step::End(reason);
+                return Step::End(Box::new(reason));
             }
             if budget.is_spent() {
                 return self.come_again();
@@ -318,13 +336,13 @@ impl<A: Actor> Turn<'_, A> {
             budget.spend();
             // SAFETY: the node is the consumer's.
             let ops = unsafe { node.as_ref() }.ops();
-            if ops.message {
+            if ops.what.message {
                 if flags & GROUPED != 0 && !self.admits(node) {
                     continue;
                 }
                 cell.count_handled();
             }
-            self.during = During::Node(ops);
+            self.during = &ops.what;
             // SAFETY: its payload is there.
             match unsafe { Node::run(node, self) } {
                 Step::Next => {}
@@ -365,13 +383,12 @@ impl<A: Actor> Turn<'_, A> {
             ext.lock().life.message_epoch = None;
         }
         if notes & AFTER != 0 {
-            if let During::Node(ops) = self.during {
-                self.during = During::Hook((ops.name)());
-            }
+            self.handled = true;
             let after = std::mem::take(&mut ext.lock().life.after);
             for f in after {
                 f(self.actor());
             }
+            self.handled = false;
         }
         if notes & STOPPED != 0 { ext.lock().life.stop.take() } else { None }
     }
@@ -387,7 +404,7 @@ impl<A: Actor> Turn<'_, A> {
         }
         if let Some(reason) = rare.ends.pop_front() {
             self.cell.flag(OVERTAKEN, rare.overtakes());
-            return Some(Step::End(reason));
+            return Some(Step::End(Box::new(reason)));
         }
         let urgent = rare.urgent.pop_front();
         let is_urgent = urgent.is_some();
@@ -411,7 +428,7 @@ impl<A: Actor> Turn<'_, A> {
             }
         }
         self.cell.count_handled();
-        self.during = During::Node(letter.ops());
+        self.during = &letter.ops().what;
         Some(letter.run(self))
     }
 
@@ -438,14 +455,15 @@ impl<A: Actor> Turn<'_, A> {
         self.cell.control.resume();
         self.during = frame.during();
         if self.cell.phase() == Phase::Term {
-            self.ending = self.cell.ext().lock().life.ending.take();
+            self.ending = self.cell.ext().lock().life.ending.take().map(Box::new);
         }
         let frame = self.frame.insert(frame);
         if let Some(reason) = take_end(self.cell) {
             return self.give_way(reason);
         }
-        let polled = frame.poll(&mut self.task);
-        self.polled(polled)
+        let Poll::Ready(flow) = frame.poll(&mut self.task) else { return Step::Wait };
+        self.frame = None;
+        self.flow(flow)
     }
 
     /// Leaves with the handler pending; `Err` if it must give way to a kill or shutdown.
@@ -454,7 +472,7 @@ impl<A: Actor> Turn<'_, A> {
             return Err(reason);
         }
         if let Some(reason) = self.ending.take() {
-            self.cell.ext().lock().life.ending = Some(reason);
+            self.cell.ext().lock().life.ending = Some(*reason);
         }
         let frame = self.frame.take().expect("a frame is pending");
         // SAFETY: the right to run is ours, and goes with the frame.
@@ -470,17 +488,13 @@ impl<A: Actor> Turn<'_, A> {
         let frame = self.frame.take();
         here::orphaning(&reason, || drop_guarded(frame));
         self.report_cut();
-        Step::End(reason)
+        Step::End(Box::new(reason))
     }
 
     fn crash(&mut self, payload: Box<dyn std::any::Any + Send>) -> ExitReason {
         let message = panic_message(&*payload);
         drop_payload(payload);
-        let during = match self.during {
-            During::Node(ops) => (ops.name)(),
-            During::Hook(hook) => hook,
-        };
-        let reason = ExitReason::Panic { message, during: during.to_owned() };
+        let reason = ExitReason::Panic { message, during: (self.during.name)().to_owned() };
         let frame = self.frame.take();
         here::orphaning(&reason, || drop_guarded(frame));
         self.report_cut();
@@ -489,17 +503,15 @@ impl<A: Actor> Turn<'_, A> {
 
     /// A message that was not handled to its end is a dead letter.
     fn report_cut(&self) {
-        if let During::Node(ops) = self.during
-            && ops.message
-        {
-            self.cell.publish((ops.name)(), DeadLetterCause::Crashed);
+        if self.during.message && !self.handled {
+            self.cell.publish((self.during.name)(), DeadLetterCause::Crashed);
         }
     }
 
     /// Ends the incarnation, in order with the messages.
     #[allow(clippy::unused_self, reason = "only a turn may do it")]
-    pub(crate) const fn stop(&mut self, reason: ExitReason) -> Step {
-        Step::End(reason)
+    pub(crate) fn stop(&mut self, reason: ExitReason) -> Step {
+        Step::End(Box::new(reason))
     }
 
     pub(crate) fn set_message_epoch(&mut self, epoch: GroupEpoch) {
@@ -536,14 +548,6 @@ fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a payload that is no text".to_owned())
 }
-
-impl<A: Actor> Clone for During<A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A: Actor> Copy for During<A> {}
 
 /// One incarnation as a task of the host, where the host has no workers: in a simulation.
 pub(crate) struct Drive<A: Actor> {
