@@ -11,11 +11,13 @@ use crate::{
     cell::{ActorCell, COUNT, GROUPED, KNOWN, Life, OVERTAKEN},
     ext::Elsewhere,
     here,
+    host::Time,
     monitor::Watcher,
     node::Letter,
     payload::{AutoStop, StopSignal},
     remote::{Location, Parcel, Route},
     run::{Budget, Outcome},
+    timers::Action,
 };
 
 pub(crate) trait AnyCell: Send + Sync {
@@ -43,6 +45,10 @@ pub(crate) trait AnyCell: Send + Sync {
     fn set_known(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     fn system_of(&self) -> &System;
+    /// Whether the waker wakes this cell and nothing else.
+    fn is_own_waker(&self, waker: &Waker) -> bool;
+    /// The running handler waits for something until then at most.
+    fn wake_at(&self, deadline: Time, waker: &Waker);
     /// Runs a turn of the actor.
     ///
     /// # Safety
@@ -251,6 +257,26 @@ impl<A: Actor> AnyCell for ActorCell<A> {
 
     fn system_of(&self) -> &System {
         self.system()
+    }
+
+    fn is_own_waker(&self, waker: &Waker) -> bool {
+        std::ptr::eq(waker.data(), (&raw const *self).cast())
+    }
+
+    fn wake_at(&self, deadline: Time, waker: &Waker) {
+        let ext = self.ext();
+        // One timer at a time: an earlier one finds the deadline that is still to come.
+        if ext.alarm(deadline) {
+            let (cell, waker) = (Arc::downgrade(&self.to_arc()), waker.clone());
+            let wake = move || {
+                if let Some(cell) = cell.upgrade() {
+                    cell.ext().alarm_fired();
+                    waker.wake_by_ref();
+                }
+                None
+            };
+            self.system().timers().set_at(deadline, Action(Box::new(wake)));
+        }
     }
 
     unsafe fn run(&self, waker: Option<&Waker>, budget: &Budget) -> Outcome {

@@ -3,7 +3,10 @@
 use std::{
     any::Any,
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::Waker,
 };
 
@@ -11,7 +14,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Actor, ActorId, AnyLink, BoxFuture, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
-    StartError, SystemId, monitor::Watcher, node::Letter, remote::Route, supervision::OnExit,
+    StartError, SystemId, host::Time, monitor::Watcher, node::Letter, remote::Route,
+    supervision::OnExit,
 };
 
 pub(crate) type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
@@ -22,6 +26,8 @@ pub(crate) type MakeState<A> =
 /// Nothing of the user's runs under its lock.
 pub(crate) struct Ext<A: Actor> {
     id: ActorId,
+    /// When a timer will wake the actor, in nanoseconds; zero if none will.
+    alarm: AtomicU64,
     rare: Mutex<Rare<A>>,
 }
 
@@ -100,11 +106,27 @@ impl<A: Actor> Ext<A> {
             task: None,
             scheduled: false,
         };
-        Self { id, rare: Mutex::new(rare) }
+        Self { id, alarm: AtomicU64::new(0), rare: Mutex::new(rare) }
     }
 
     pub(crate) const fn id(&self) -> ActorId {
         self.id
+    }
+
+    /// Whether a timer must be set so that the actor wakes at `deadline` or before. Its firing says so
+    /// with [`alarm_fired`](Self::alarm_fired) before it wakes the actor.
+    pub(crate) fn alarm(&self, deadline: Time) -> bool {
+        let deadline = u64::try_from(deadline.since_start().as_nanos()).unwrap_or(u64::MAX).max(1);
+        let set = self.alarm.load(Ordering::Acquire);
+        let stands = set != 0 && set <= deadline;
+        if !stands {
+            self.alarm.store(deadline, Ordering::Release);
+        }
+        !stands
+    }
+
+    pub(crate) fn alarm_fired(&self) {
+        self.alarm.store(0, Ordering::Release);
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Rare<A>> {

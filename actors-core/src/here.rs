@@ -3,9 +3,12 @@
 use std::{
     cell::{Cell, RefCell},
     ptr::NonNull,
+    task::Waker,
 };
 
-use crate::{CallError, ExitReason, GroupEpoch, System, cell::AnyCell, scheduler::Worker};
+use crate::{
+    CallError, ExitReason, GroupEpoch, System, cell::AnyCell, host::Time, scheduler::Worker,
+};
 
 thread_local! {
     static HERE: Here = const {
@@ -76,6 +79,18 @@ pub(crate) fn regroup(cell: &dyn AnyCell, grouped: bool) {
     if with_cell(|own| own.id() == cell.id()) == Some(true) {
         HERE.with(|here| here.grouped.set(grouped));
     }
+}
+
+/// Sees to it that the running actor is woken at `deadline`, if `waker` is its own.
+pub(crate) fn wake_own(waker: &Waker, deadline: impl FnOnce() -> Time) -> Option<Time> {
+    with_cell(|cell| {
+        cell.is_own_waker(waker).then(|| {
+            let deadline = deadline();
+            cell.wake_at(deadline, waker);
+            deadline
+        })
+    })
+    .flatten()
 }
 
 pub(crate) fn is_activation() -> bool {

@@ -78,6 +78,7 @@ pub mod supervision;
 mod sync;
 mod system;
 mod timer;
+mod timers;
 
 pub use actor::{Actor, Handler, Message};
 

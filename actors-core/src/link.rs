@@ -14,7 +14,7 @@ use crate::{
     Message, ReplyTo, SendError,
     cell::{ActorCell, AnyCell},
     here,
-    host::Clock,
+    host::{Clock, Time},
     monitor::Watcher,
     payload::Exec,
     remote::Location,
@@ -24,6 +24,8 @@ use crate::{
 
 /// How long a [`call`](Link::call) waits unless told otherwise, as `gen_server:call/2` does.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Timeouts above it are counted on the coarse clock.
+const COARSE: Duration = Duration::from_secs(1);
 
 /// The address of an actor: here or on another node, the same over all its restarts.
 ///
@@ -431,7 +433,7 @@ impl<R: Send + 'static> IntoFuture for Call<R> {
     type IntoFuture = Answer<R>;
 
     fn into_future(self) -> Answer<R> {
-        Answer { waiting: self.waiting, clock: self.clock, timeout: self.timeout, timer: None }
+        Answer { waiting: self.waiting, clock: self.clock, timeout: self.timeout, limit: None }
     }
 }
 
@@ -441,7 +443,14 @@ pub struct Answer<R> {
     waiting: Result<Waiting<R>, CallError>,
     clock: Arc<dyn Clock>,
     timeout: Option<Duration>,
-    timer: Option<BoxFuture<'static, ()>>,
+    limit: Option<Limit>,
+}
+
+/// What ends the waiting; set at the first poll that has no answer.
+enum Limit {
+    /// The actor that asks is woken for it.
+    Deadline(Time),
+    Timer(BoxFuture<'static, ()>),
 }
 
 impl<R: Send + 'static> Future for Answer<R> {
@@ -457,8 +466,36 @@ impl<R: Send + 'static> Future for Answer<R> {
             return Poll::Ready(answer);
         }
         let Some(timeout) = this.timeout else { return Poll::Pending };
-        let timer = this.timer.get_or_insert_with(|| this.clock.sleep(timeout));
-        timer.as_mut().poll(task).map(|()| Err(CallError::Timeout))
+        match &mut this.limit {
+            None => {
+                let now = || match timeout > COARSE {
+                    true => this.clock.coarse_now(),
+                    false => this.clock.now(),
+                };
+                if let Some(deadline) = here::wake_own(task.waker(), || now() + timeout) {
+                    this.limit = Some(Limit::Deadline(deadline));
+                    return Poll::Pending;
+                }
+                let timer = this.limit.insert(Limit::Timer(this.clock.sleep(timeout)));
+                let Limit::Timer(timer) = timer else { unreachable!("as it was made") };
+                timer.as_mut().poll(task).map(|()| Err(CallError::Timeout))
+            }
+            Some(Limit::Deadline(deadline)) => {
+                let deadline = *deadline;
+                if this.clock.now() >= deadline {
+                    return Poll::Ready(Err(CallError::Timeout));
+                }
+                if here::wake_own(task.waker(), || deadline).is_none() {
+                    let rest = deadline.since(this.clock.now());
+                    this.limit = Some(Limit::Timer(this.clock.sleep(rest)));
+                    task.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Some(Limit::Timer(timer)) => {
+                timer.as_mut().poll(task).map(|()| Err(CallError::Timeout))
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     roster::Roster,
     scheduler::Scheduler,
     supervision::{OnExit, Seat},
+    timers::Timers,
 };
 
 /// A world of actors: what they are run by, their names, their dead letters. Cheap to clone.
@@ -34,6 +35,7 @@ struct Inner {
     name: String,
     host: Host,
     dispatch: Dispatch,
+    timers: Timers,
     roster: Roster,
     /// Ordered, so that a walk over it is the same in every replay.
     known: Mutex<BTreeMap<ActorId, Weak<dyn AnyCell>>>,
@@ -74,6 +76,7 @@ impl SystemBuilder {
             id: SystemId(host.random.next()),
             name: self.name,
             dispatch: Dispatch::of(&host),
+            timers: Timers::new(&host),
             host,
             roster: Roster::default(),
             known: Mutex::default(),
@@ -229,6 +232,10 @@ impl System {
 
     pub(crate) fn dispatch(&self) -> &Dispatch {
         &self.0.dispatch
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.0.timers
     }
 
     pub(crate) fn roster(&self) -> &Roster {

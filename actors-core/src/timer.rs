@@ -1,26 +1,45 @@
 use std::{
+    fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use crate::{Actor, Handler, Link, Message, System, here};
+use crate::{
+    Actor, Handler, Link, Message, System, here,
+    timers::{Action, Key, Timers},
+};
 
 /// A message that will be sent, in the group epoch of whoever set it. Dropping the timer lets it run;
 /// a dead target is harmless.
-#[derive(Clone, Debug)]
-pub struct Timer(Arc<AtomicBool>);
+#[derive(Clone)]
+pub struct Timer(Arc<Handle>);
+
+struct Handle {
+    cancelled: AtomicBool,
+    timers: Timers,
+    /// Of a timer that fires once.
+    key: OnceLock<Key>,
+}
 
 impl Timer {
+    fn new(system: &System) -> Self {
+        let timers = system.timers().clone();
+        Self(Arc::new(Handle { cancelled: AtomicBool::new(false), timers, key: OnceLock::new() }))
+    }
+
     /// Nothing is sent from now on. A message that is already in the mailbox is handled.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.cancelled.store(true, Ordering::Release);
+        if let Some(key) = self.0.key.get() {
+            self.0.timers.cancel(*key);
+        }
     }
 
     fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.cancelled.load(Ordering::Acquire)
     }
 }
 
@@ -31,24 +50,29 @@ impl System {
         A: Handler<M>,
         M: Message,
     {
-        let timer = Timer(Arc::default());
+        let timer = Timer::new(self);
         if delay.is_zero() {
             let _ = to.send(message);
             return timer;
         }
-        let (cancelled, to, clock) = (timer.clone(), to.downgrade(), self.host().clock.clone());
-        let epoch = here::epoch();
-        self.spawn_task(async move {
-            clock.sleep(delay).await;
-            if let (false, Some(to)) = (cancelled.is_cancelled(), to.upgrade()) {
-                let _ = to.cell().push_tagged(message, None, epoch);
-            }
-        });
+        let (of, to, epoch) = (timer.clone(), to.downgrade(), here::epoch());
+        let mut message = Some(message);
+        let key = self.timers().set_after(
+            delay,
+            Action(Box::new(move || {
+                let message = message.take()?;
+                if let (false, Some(to)) = (of.is_cancelled(), to.upgrade()) {
+                    let _ = to.cell().push_tagged(message, None, epoch);
+                }
+                None
+            })),
+        );
+        timer.0.key.set(key).expect("set once");
         timer
     }
 
     /// Sends `message()` every `period`, first after one period, until cancelled or the actor is
-    /// gone. Holds the actor weakly.
+    /// gone. Holds the actor weakly. It does not catch up when it is late.
     pub fn send_interval<A, M>(
         &self,
         to: &Link<A>,
@@ -59,20 +83,22 @@ impl System {
         A: Actor + Handler<M>,
         M: Message,
     {
-        let timer = Timer(Arc::default());
-        let (cancelled, to, clock) = (timer.clone(), to.downgrade(), self.host().clock.clone());
-        let epoch = here::epoch();
-        self.spawn_task(async move {
-            loop {
-                clock.sleep(period).await;
-                let Some(to) = to.upgrade() else { return };
-                let message = message();
-                if cancelled.is_cancelled() || to.cell().push_tagged(message, None, epoch).is_err()
-                {
-                    return;
-                }
-            }
-        });
+        let timer = Timer::new(self);
+        let (of, to, epoch) = (timer.clone(), to.downgrade(), here::epoch());
+        self.timers().set_after(
+            period,
+            Action(Box::new(move || {
+                let to = to.upgrade().filter(|_| !of.is_cancelled())?;
+                let sent = to.cell().push_tagged(message(), None, epoch);
+                sent.is_ok().then_some(period)
+            })),
+        );
         timer
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
     }
 }

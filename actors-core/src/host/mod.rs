@@ -52,6 +52,10 @@ pub trait Executor: Send + Sync {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Time;
+    /// Now, to within 10 ms, for less: what timeouts of seconds are counted from.
+    fn coarse_now(&self) -> Time {
+        self.now()
+    }
     /// Done after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
