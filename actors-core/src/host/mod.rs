@@ -3,11 +3,21 @@
 //! A [`Host`] bundles a task executor, a [`Clock`], [`Random`]ness, a [`Net`] and a [`Disk`]. The
 //! real one is [`Host::real`]; [`sim`](crate::sim) has those of a simulation. No other part of these
 //! crates names a runtime, reads a clock, draws a random number, opens a socket or a file.
+//!
+//! Real hosts differ in the runtime whose threads run tasks:
+//!
+//! | feature | host | in handlers |
+//! |---|---|---|
+//! | `async-std` (default) | `Host::async_std` | async-std and smol libraries |
+//! | `tokio1` | `Host::async_std` | tokio libraries too |
+//! | `smol` | `Host::smol` | smol libraries |
+//! | `tokio` | `Host::tokio`, `Host::tokio_from` | tokio libraries |
+//!
+//! A process may use several at once, a system each.
 
-#[cfg(feature = "async-std")]
-mod async_std_host;
 mod disk;
 mod net;
+mod real;
 mod time;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -41,12 +51,21 @@ pub trait Executor: Send + Sync {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
     /// True on a thread that runs tasks: blocking there could deadlock.
     fn drives_this_thread(&self) -> bool;
+    /// How many threads run tasks, when tasks run on threads of the machine: the system then runs its
+    /// actors on that many workers. `None`: one thread, one task an actor, as a simulation needs.
+    fn threads(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Tells the time: monotonic, since some start.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Time;
+    /// Now, to within 10 ms, for less: what timeouts of seconds are counted from.
+    fn coarse_now(&self) -> Time {
+        self.now()
+    }
     /// Done after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
@@ -58,22 +77,6 @@ pub trait Random: Send + Sync {
 }
 
 impl Host {
-    /// This machine: threads of the default runtime, its clock, TCP, its file systems.
-    #[cfg(feature = "async-std")]
-    pub fn real() -> Self {
-        async_std_host::host()
-    }
-
-    /// This machine; without a runtime feature there is none.
-    ///
-    /// # Panics
-    /// Always: enable the `async-std` feature, or give
-    /// [`SystemBuilder::host`](crate::SystemBuilder::host) a host.
-    #[cfg(not(feature = "async-std"))]
-    pub fn real() -> Self {
-        panic!("no runtime: enable the feature `async-std` of actors-core or name a host")
-    }
-
     /// Runs something that blocks, where it holds up no actor, and waits for its result.
     pub async fn blocking<T: Send + 'static>(
         &self,
@@ -87,7 +90,7 @@ impl Host {
         match waiting.answer().await {
             Ok(Ok(value)) => value,
             Ok(Err(payload)) => std::panic::resume_unwind(payload),
-            Err(_) => unreachable!("the work answers, or the process is ending"),
+            Err(_) => panic!("the runtime was shut down before the work was done"),
         }
     }
 }
