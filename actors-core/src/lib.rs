@@ -33,6 +33,9 @@
 //! # }
 //! ```
 //!
+//! With the feature `macros`, which is on by default, `#[derive(Actor)]` and `#[derive(Message)]` write
+//! the short impls, and `#[actor]` turns methods into messages with their handlers.
+//!
 //! What is promised about ordering, loss, restart and cancellation is on one page:
 //! `docs/semantics/core.md` in the repository.
 //!
@@ -43,7 +46,7 @@
 //! | crate root | [`System`], [`Actor`], [`Handler`], [`Link`], [`Context`], errors |
 //! | [`supervision`] | [`Seat`](supervision::Seat): an address whose incarnations a supervisor starts |
 //! | [`remote`] | what a transport needs: exports, proxies, routes |
-//! | [`host`] | clock, randomness, tasks, network and disk behind traits; the real ones |
+//! | [`host`] | clock, randomness, tasks, network and disk behind traits; on async-std, smol and tokio |
 //! | [`sim`] | the same traits under one seed, in virtual time |
 
 mod actor;
@@ -82,6 +85,8 @@ mod timers;
 
 pub use actor::{Actor, Handler, Message};
 
+#[cfg(feature = "macros")]
+pub use actors_macros::{Actor, Message, actor};
 pub use context::Context;
 pub use dead_letters::{DeadLetter, DeadLetterCause};
 pub use error::{CallError, ExitReason, NameError, SendError, StartError};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actors_core::{
     Actor, BoxFuture, CallError, Context, ExitReason, Handler, Message, ReplyTo, Status, System,
 };
-use common::{Crash, Record, Recorded, Recorder, everywhere};
+use common::{Crash, Record, Recorded, Recorder, everywhere, real_hosts};
 
 /// Given a running actor, a send runs its behaviour with the message.
 #[test]
@@ -159,10 +159,12 @@ fn core_42_a_blocking_call_inside_an_actor_is_refused() {
             link.call_blocking(Recorded, Duration::from_secs(1))
         }
     }
-    let system = System::new();
-    let recorder = system.spawn(Recorder(vec![1]));
-    let asker = system.spawn(Asker);
-    assert_eq!(recorder.call_blocking(Recorded, Duration::from_secs(5)), Ok(vec![1]));
-    let inside = system.block_on(async { asker.call(Go(recorder.clone())).await });
-    assert_eq!(inside, Ok(Err(CallError::WouldBlock)));
+    for (_, host) in real_hosts() {
+        let system = System::builder().host(host).build();
+        let recorder = system.spawn(Recorder(vec![1]));
+        let asker = system.spawn(Asker);
+        assert_eq!(recorder.call_blocking(Recorded, Duration::from_secs(5)), Ok(vec![1]));
+        let inside = system.block_on(async { asker.call(Go(recorder.clone())).await });
+        assert_eq!(inside, Ok(Err(CallError::WouldBlock)));
+    }
 }

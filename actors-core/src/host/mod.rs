@@ -3,11 +3,21 @@
 //! A [`Host`] bundles a task executor, a [`Clock`], [`Random`]ness, a [`Net`] and a [`Disk`]. The
 //! real one is [`Host::real`]; [`sim`](crate::sim) has those of a simulation. No other part of these
 //! crates names a runtime, reads a clock, draws a random number, opens a socket or a file.
+//!
+//! Real hosts differ in the runtime whose threads run tasks:
+//!
+//! | feature | host | in handlers |
+//! |---|---|---|
+//! | `async-std` (default) | `Host::async_std` | async-std and smol libraries |
+//! | `tokio1` | `Host::async_std` | tokio libraries too |
+//! | `smol` | `Host::smol` | smol libraries |
+//! | `tokio` | `Host::tokio`, `Host::tokio_from` | tokio libraries |
+//!
+//! A process may use several at once, a system each.
 
-#[cfg(feature = "async-std")]
-mod async_std_host;
 mod disk;
 mod net;
+mod real;
 mod time;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -67,22 +77,6 @@ pub trait Random: Send + Sync {
 }
 
 impl Host {
-    /// This machine: threads of the default runtime, its clock, TCP, its file systems.
-    #[cfg(feature = "async-std")]
-    pub fn real() -> Self {
-        async_std_host::host()
-    }
-
-    /// This machine; without a runtime feature there is none.
-    ///
-    /// # Panics
-    /// Always: enable the `async-std` feature, or give
-    /// [`SystemBuilder::host`](crate::SystemBuilder::host) a host.
-    #[cfg(not(feature = "async-std"))]
-    pub fn real() -> Self {
-        panic!("no runtime: enable the feature `async-std` of actors-core or name a host")
-    }
-
     /// Runs something that blocks, where it holds up no actor, and waits for its result.
     pub async fn blocking<T: Send + 'static>(
         &self,
@@ -96,7 +90,7 @@ impl Host {
         match waiting.answer().await {
             Ok(Ok(value)) => value,
             Ok(Err(payload)) => std::panic::resume_unwind(payload),
-            Err(_) => unreachable!("the work answers, or the process is ending"),
+            Err(_) => panic!("the runtime was shut down before the work was done"),
         }
     }
 }

@@ -1,17 +1,33 @@
-//! Runs one scenario on the real host and under many seeds of the simulated one.
+//! Runs one scenario on every real host and under many seeds of the simulated one.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use actors_core::{Actor, Context, Handler, Message, System, sim};
+use actors_core::{Actor, Context, Handler, Message, System, host::Host, sim};
 
 const SEEDS: u64 = 100;
+
+/// The real hosts that are enabled, by the name of their runtime.
+pub(crate) fn real_hosts() -> Vec<(&'static str, Host)> {
+    vec![
+        #[cfg(feature = "async-std")]
+        ("async-std", Host::async_std()),
+        #[cfg(feature = "smol")]
+        ("smol", Host::smol()),
+        #[cfg(feature = "tokio")]
+        ("tokio", Host::tokio()),
+    ]
+}
 
 pub(crate) fn everywhere<F, Fut>(scenario: F)
 where
     F: Fn(System) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let system = System::new();
-    system.block_on(scenario(system.clone()));
+    for (name, host) in real_hosts() {
+        println!("on {name}");
+        let system = System::builder().name(name).host(host).build();
+        system.block_on(scenario(system.clone()));
+    }
+    println!("in the simulation");
     sim::search(0..SEEDS, |sim| scenario(System::builder().host(sim.node("a")).build()));
 }
 
