@@ -11,7 +11,6 @@
 //! while it is suspended. While the actor runs, one strong count of the cell belongs to that right.
 
 use std::{
-    cell::UnsafeCell,
     ptr::NonNull,
     sync::{
         Arc,
@@ -35,6 +34,7 @@ use crate::{
     remote::{self, Parcel},
     run::Drive,
     scheduler::Runnable,
+    shared::State,
     supervision::{ChildExit, OnExit},
     system::Dispatch,
 };
@@ -55,14 +55,8 @@ pub(crate) struct ActorCell<A: Actor> {
     flags: AtomicU8,
     /// A [`Phase`] and notes of the running actor to itself.
     turn: AtomicU8,
-    state: UnsafeCell<Option<A>>,
+    state: State<A>,
 }
-
-// SAFETY: `state` is the only field that is not `Sync`; the consumer alone touches it, on one thread
-// after the other, which `A: Send` allows.
-unsafe impl<A: Actor> Sync for ActorCell<A> {}
-// SAFETY: what it owns is `Send`: letters, the state, the extension; `frame` is a `Frame<A>`.
-unsafe impl<A: Actor> Send for ActorCell<A> {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -133,7 +127,7 @@ impl<A: Actor> ActorCell<A> {
     pub(crate) fn spawn(id: ActorId, system: System, actor: A) -> Arc<Self> {
         let mut cell = Self::unused(id, system, Life::Running);
         cell.mailbox = Mailbox::taken(Letter::new(Nudge).into_node());
-        cell.state = UnsafeCell::new(Some(actor));
+        cell.state = State::new(Some(actor));
         cell.set_phase(Phase::Init);
         let cell = cell.enrol();
         // Counted before it runs: without a link it would stop at once.
@@ -156,7 +150,7 @@ impl<A: Actor> ActorCell<A> {
             control: Control::new(),
             flags: AtomicU8::new(0),
             turn: AtomicU8::new(0),
-            state: UnsafeCell::new(None),
+            state: State::new(None),
         }
     }
 
@@ -680,7 +674,7 @@ impl<A: Actor> ActorCell<A> {
     #[inline]
     pub(crate) unsafe fn state<'a>(&self) -> &'a mut Option<A> {
         // SAFETY: as the caller says; the cell outlives every activation.
-        unsafe { &mut *self.state.get() }
+        unsafe { &mut *self.state.as_ptr() }
     }
 
     /// The handler that waits.

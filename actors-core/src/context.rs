@@ -7,25 +7,23 @@ use crate::{
     ext::{DownAction, Ext},
     host::Time,
     monitor::Watcher,
+    shared::Shared,
 };
 
 /// What an actor can do beside changing its state; given to every handler and hook.
-pub struct Context<A: Actor>(NonNull<ActorCell<A>>);
-
-// SAFETY: it is a reference to a cell, which is `Sync`, for as long as a handler or hook is in hand:
-// the cell is kept by the right to run the actor.
-unsafe impl<A: Actor> Send for Context<A> {}
-// SAFETY: as above; what changes the actor's turn takes `&mut self`.
-unsafe impl<A: Actor> Sync for Context<A> {}
+// It may go and be used anywhere: it is a reference to a cell, which is `Sync`, and what changes the
+// actor's turn takes `&mut self`.
+pub struct Context<A: Actor>(Shared<ActorCell<A>>);
 
 impl<A: Actor> Context<A> {
     pub(crate) const fn new(cell: NonNull<ActorCell<A>>) -> Self {
-        Self(cell)
+        Self(Shared::new(cell))
     }
 
     pub(crate) const fn cell(&self) -> &ActorCell<A> {
-        // SAFETY: as above.
-        unsafe { self.0.as_ref() }
+        // SAFETY: a context lives as long as a handler or hook is in hand, and so long the right to run
+        // the actor keeps the cell.
+        unsafe { self.0.get().as_ref() }
     }
 
     fn ext(&self) -> &Ext<A> {

@@ -8,7 +8,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use crate::{Actor, Context, StartError, cell::ActorCell, node::What, pool::Shape};
+use crate::{Actor, Context, StartError, cell::ActorCell, node::What, pool::Shape, shared::Shared};
 
 /// What the end of a future means for its actor.
 pub(crate) enum Flow {
@@ -50,10 +50,9 @@ impl End<Flow> for Says {
 }
 
 /// Owns a future of the actor `A`, of any type.
-pub(crate) struct Frame<A: Actor>(NonNull<Head<A>>);
-
-// SAFETY: `begin` takes futures that are `Send` only, and the context may be used from anywhere.
-unsafe impl<A: Actor> Send for Frame<A> {}
+///
+/// It may go to another thread: `begin` takes futures that are `Send` only.
+pub(crate) struct Frame<A: Actor>(Shared<Head<A>>);
 
 #[repr(C)]
 struct Head<A: Actor> {
@@ -108,7 +107,7 @@ impl<A: Actor> Frame<A> {
             &raw mut (*whole).future
         };
         forget(free);
-        *hand = Some(Self(block.cast()));
+        *hand = Some(Self(Shared::new(block.cast())));
         // SAFETY: the future is in its block, does not move, and only `hand` has it.
         let polled = unsafe { Pin::new_unchecked(&mut *future) }.poll(task);
         let Poll::Ready(output) = polled else { return Poll::Pending };
@@ -121,16 +120,16 @@ impl<A: Actor> Frame<A> {
 
     pub(crate) fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Flow> {
         // SAFETY: the frame owns its block; `poll` is that of its future's type.
-        unsafe { (self.0.as_ref().ops.poll)(self.0, task) }
+        unsafe { (self.0.get().as_ref().ops.poll)(self.0.get(), task) }
     }
 
     pub(crate) fn during(&self) -> &'static What {
         // SAFETY: the frame owns its block.
-        unsafe { self.0.as_ref() }.during
+        unsafe { self.0.get().as_ref() }.during
     }
 
     pub(crate) fn into_raw(self) -> *mut () {
-        let raw = self.0.as_ptr().cast();
+        let raw = self.0.get().as_ptr().cast();
         forget(self);
         raw
     }
@@ -138,7 +137,7 @@ impl<A: Actor> Frame<A> {
     /// # Safety
     /// `raw` comes from [`into_raw`](Self::into_raw), once.
     pub(crate) unsafe fn from_raw(raw: NonNull<()>) -> Self {
-        Self(raw.cast())
+        Self(Shared::new(raw.cast()))
     }
 }
 
@@ -146,9 +145,10 @@ impl<A: Actor> Drop for Frame<A> {
     fn drop(&mut self) {
         // SAFETY: the frame owns its block, whose future is dropped here and nowhere else.
         unsafe {
-            let ops = self.0.as_ref().ops;
-            let _free = Free(ops.shape, self.0.cast());
-            (ops.drop)(self.0);
+            let head = self.0.get();
+            let ops = head.as_ref().ops;
+            let _free = Free(ops.shape, head.cast());
+            (ops.drop)(head);
         }
     }
 }

@@ -76,6 +76,7 @@ mod reply;
 mod roster;
 mod run;
 mod scheduler;
+mod shared;
 pub mod sim;
 pub mod supervision;
 mod sync;

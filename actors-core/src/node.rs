@@ -1,7 +1,6 @@
 //! What travels in a mailbox: a node with anything that can be done to an actor, in one block of memory.
 
 use std::{
-    marker::PhantomData,
     mem::{ManuallyDrop, forget},
     ptr::{NonNull, null_mut},
 };
@@ -11,6 +10,7 @@ use crate::{
     mailbox::Linked,
     pool::Shape,
     run::{Step, Turn},
+    shared::Shared,
     sync::AtomicPtr,
 };
 
@@ -128,7 +128,7 @@ impl<A: Actor> Node<A> {
             block.write(Self { next: AtomicPtr::new(null_mut()), ops });
             from.copy_to_nonoverlapping(to, bytes);
         }
-        Letter(block, PhantomData)
+        Letter(Shared::new(block))
     }
 }
 
@@ -148,10 +148,9 @@ unsafe impl<A: Actor> Linked for Node<A> {
 }
 
 /// A node in nobody's queue, with its payload.
-pub(crate) struct Letter<A: Actor>(NonNull<Node<A>>, PhantomData<A>);
-
-// SAFETY: payloads are `Send`, and the letter owns its own.
-unsafe impl<A: Actor> Send for Letter<A> {}
+///
+/// It may go to another thread: payloads are `Send`, and the letter owns its own.
+pub(crate) struct Letter<A: Actor>(Shared<Node<A>>);
 
 impl<A: Actor> Letter<A> {
     #[inline]
@@ -160,24 +159,24 @@ impl<A: Actor> Letter<A> {
         let head = Node { next: AtomicPtr::new(null_mut()), ops: Full::<A, P>::OPS };
         // SAFETY: the block is fresh and has this type's shape.
         unsafe { block.write(Full { head, payload: ManuallyDrop::new(payload) }) };
-        Self(block.cast(), PhantomData)
+        Self(Shared::new(block.cast()))
     }
 
     #[inline]
     pub(crate) fn into_node(self) -> NonNull<Node<A>> {
-        let node = self.0;
+        let node = self.0.get();
         forget(self);
         node
     }
 
     pub(crate) fn ops(&self) -> &'static Ops<A> {
         // SAFETY: the letter owns the node.
-        unsafe { self.0.as_ref() }.ops
+        unsafe { self.0.get().as_ref() }.ops
     }
 
     pub(crate) fn epoch(&self) -> Option<GroupEpoch> {
         // SAFETY: a letter has its payload.
-        unsafe { Node::epoch(self.0) }
+        unsafe { Node::epoch(self.0.get()) }
     }
 
     pub(crate) fn run(self, turn: &mut Turn<'_, A>) -> Step {
@@ -195,7 +194,7 @@ impl<A: Actor> Letter<A> {
 
 impl<A: Actor> Drop for Letter<A> {
     fn drop(&mut self) {
-        let block = Block(self.0);
+        let block = Block(self.0.get());
         // SAFETY: as in `run`.
         unsafe { Node::refuse(block.0, CallError::NoReply) }
     }
