@@ -1,4 +1,4 @@
-use crate::{Context, Down, ExitReason, ReplyTo, StartError};
+use crate::{Context, Down, Exit, ExitReason, ReplyTo, StartError};
 
 /// State with behaviour: it handles one message after the other, alone with its state.
 ///
@@ -18,6 +18,13 @@ pub trait Actor: Sized + Send + 'static {
     /// Runs once when an incarnation that was up ends, on every way out: after a panic and a kill
     /// too, not after a failed start. A panic here is contained; exits and downs go out all the same.
     fn term(&mut self, _reason: &ExitReason) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// A [connected](Context::connect) actor has ended, and this one is
+    /// [sticky](Context::set_sticky). The default logs it.
+    fn on_exit(&mut self, exit: Exit, _cx: &mut Context<Self>) -> impl Future<Output = ()> + Send {
+        tracing::info!(actor = %exit.actor, reason = %exit.reason, "connected actor has ended");
         async {}
     }
 

@@ -2,12 +2,13 @@
 
 use std::{
     any::{Any, TypeId},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     task::Waker,
 };
 
 use crate::{
-    Actor, ActorId, ActorInfo, Down, ExitReason, GroupEpoch, MonitorRef, Status, System, SystemId,
+    Actor, ActorId, ActorInfo, CallError, Down, Exit, ExitReason, GroupEpoch, MonitorRef, Status,
+    System, SystemId,
     cell::{ActorCell, COUNT, GROUPED, KNOWN, Life, OVERTAKEN},
     ext::Elsewhere,
     here,
@@ -31,6 +32,11 @@ pub(crate) trait AnyCell: Send + Sync {
     /// `Err` gives back the watcher when the actor is dead.
     fn watch(&self, watcher: Watcher) -> Result<(), (Watcher, Down)>;
     fn unwatch(&self, monitor: MonitorRef);
+    /// The other side of a connection.
+    fn attach(&self, id: ActorId, peer: Weak<dyn AnyCell>) -> Result<(), CallError>;
+    fn detach(&self, id: ActorId);
+    /// A connected actor has ended.
+    fn exit(&self, exit: Exit);
     fn unwatch_node(&self, node: SystemId);
     fn group(&self) -> Option<GroupEpoch>;
     fn set_group(&self, group: Option<GroupEpoch>);
@@ -170,6 +176,18 @@ impl<A: Actor> AnyCell for ActorCell<A> {
             let mut rare = ext.lock();
             rare.watchers.retain(|w| !matches!(w, Watcher::Local(m, _) if *m == monitor));
         }
+    }
+
+    fn attach(&self, id: ActorId, peer: Weak<dyn AnyCell>) -> Result<(), CallError> {
+        self.add_peer(id, peer)
+    }
+
+    fn detach(&self, id: ActorId) {
+        self.remove_peer(id);
+    }
+
+    fn exit(&self, exit: Exit) {
+        self.push_exit(exit);
     }
 
     fn unwatch_node(&self, node: SystemId) {

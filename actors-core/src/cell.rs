@@ -13,7 +13,7 @@
 use std::{
     ptr::NonNull,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering, fence},
     },
 };
@@ -21,7 +21,7 @@ use std::{
 use once_cell::race::OnceBox;
 
 use crate::{
-    Actor, ActorId, BoxFuture, CallError, DeadLetter, DeadLetterCause, Down, ExitReason,
+    Actor, ActorId, BoxFuture, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason,
     GroupEpoch, Handler, Message, MonitorRef, ReplyTo, SendError, StartError, System,
     control::Control,
     ext::{Elsewhere, Ext, Rare, Start, drop_guarded},
@@ -390,9 +390,11 @@ impl<A: Actor> ActorCell<A> {
         let mut rare = self.ext().lock();
         rare.last_error = Some(reason.clone());
         let incarnation = rare.incarnation;
+        let peers = rare.connections.take();
         let Some(on_exit) = rare.supervisor.clone() else {
             self.set_life(Life::Dead);
             drop(rare);
+            self.tell_peers(peers, &reason);
             return self.perish(cursor);
         };
         let watchers = std::mem::take(&mut rare.watchers);
@@ -401,7 +403,14 @@ impl<A: Actor> ActorCell<A> {
         self.set_life(Life::Suspended);
         drop(rare);
         on_exit(ChildExit { actor: self.id(), incarnation, reason: reason.clone() });
+        self.tell_peers(peers, &reason);
         self.tell(watchers, incarnation, &reason);
+    }
+
+    fn tell_peers(&self, peers: Vec<Weak<dyn AnyCell>>, reason: &ExitReason) {
+        for peer in peers.iter().filter_map(Weak::upgrade) {
+            peer.exit(Exit { actor: self.id(), reason: reason.clone() });
+        }
     }
 
     /// Forgets what belonged to the incarnation alone.
@@ -515,10 +524,12 @@ impl<A: Actor> ActorCell<A> {
             return false;
         }
         self.set_life(Life::Dead);
-        rare.last_error = Some(reason);
+        rare.last_error = Some(reason.clone());
+        let peers = rare.connections.take();
         drop(rare);
         // SAFETY: suspended, the right to run was with the seat, and nobody can begin any more.
         let cursor = unsafe { self.mailbox.enter() };
+        self.tell_peers(peers, &reason);
         self.perish(cursor);
         true
     }

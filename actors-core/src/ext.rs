@@ -14,8 +14,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Actor, ActorId, AnyLink, BoxFuture, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
-    StartError, SystemId, host::Time, monitor::Watcher, node::Letter, remote::Route,
-    supervision::OnExit,
+    StartError, SystemId, connection::Connections, host::Time, monitor::Watcher, node::Letter,
+    remote::Route, supervision::OnExit,
 };
 
 pub(crate) type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
@@ -36,6 +36,7 @@ pub(crate) struct Rare<A: Actor> {
     pub(crate) incarnation: u32,
     pub(crate) supervisor: Option<OnExit>,
     pub(crate) watchers: Vec<Watcher>,
+    pub(crate) connections: Connections,
     pub(crate) name: Option<String>,
     pub(crate) last_error: Option<ExitReason>,
     pub(crate) location_version: u32,
@@ -90,6 +91,7 @@ impl<A: Actor> Ext<A> {
             incarnation,
             supervisor: None,
             watchers: Vec::new(),
+            connections: Connections::default(),
             name: None,
             last_error: None,
             location_version: 0,

@@ -52,6 +52,7 @@
 mod actor;
 mod any_cell;
 mod cell;
+mod connection;
 mod context;
 mod control;
 mod dead_letters;
@@ -88,6 +89,7 @@ pub use actor::{Actor, Handler, Message};
 
 #[cfg(feature = "macros")]
 pub use actors_macros::{Actor, Message, actor};
+pub use connection::Exit;
 pub use context::Context;
 pub use dead_letters::{DeadLetter, DeadLetterCause};
 pub use error::{CallError, ExitReason, NameError, SendError, StartError};
