@@ -9,7 +9,7 @@ use std::{
 use crate::{
     Actor, ActorId, ActorInfo, CallError, Down, Exit, ExitReason, GroupEpoch, MonitorRef, Status,
     System, SystemId,
-    cell::{ActorCell, COUNT, GROUPED, KNOWN, Life, OVERTAKEN},
+    cell::{ActorCell, BOUNDED, COUNT, GROUPED, KNOWN, Life, OVERTAKEN},
     ext::Elsewhere,
     here,
     host::Time,
@@ -96,6 +96,7 @@ impl<A: Actor> AnyCell for ActorCell<A> {
         let reason = || rare.last_error.clone().unwrap_or(ExitReason::Normal);
         let (status, queued) = match self.life() {
             Life::Running if self.mailbox.is_idle() => (Status::Running, 0),
+            Life::Running if self.has(BOUNDED) => (Status::Running, ext.bound().len()),
             Life::Running => {
                 self.flag(COUNT, true);
                 (Status::Running, rare.depth)

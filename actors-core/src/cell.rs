@@ -88,13 +88,15 @@ pub(crate) const GROUPED: u8 = 1 << 1;
 pub(crate) const COUNT: u8 = 1 << 2;
 /// Other nodes know of it: it is in the system's table, and a link from there may keep it.
 pub(crate) const KNOWN: u8 = 1 << 3;
+/// So many messages may wait, and no more: see [`Bound`](crate::bound::Bound).
+pub(crate) const BOUNDED: u8 = 1 << 4;
 
 /// The running handler has stopped the actor.
-pub(crate) const STOPPED: u8 = 1 << 4;
+pub(crate) const STOPPED: u8 = 1 << 2;
 /// It left functions to run after it.
-pub(crate) const AFTER: u8 = 1 << 5;
+pub(crate) const AFTER: u8 = 1 << 3;
 /// The message in hand carries an epoch.
-pub(crate) const EPOCH: u8 = 1 << 6;
+pub(crate) const EPOCH: u8 = 1 << 4;
 const PHASE: u8 = 0b11;
 
 impl<A: Actor> ActorCell<A> {
@@ -124,11 +126,17 @@ impl<A: Actor> ActorCell<A> {
     }
 
     /// Starts an actor that nobody supervises.
-    pub(crate) fn spawn(id: ActorId, system: System, actor: A) -> Arc<Self> {
+    pub(crate) fn spawn(
+        id: ActorId,
+        system: System,
+        actor: A,
+        prepare: impl FnOnce(&Self),
+    ) -> Arc<Self> {
         let mut cell = Self::unused(id, system, Life::Running);
         cell.mailbox = Mailbox::taken(Letter::new(Nudge).into_node());
         cell.state = State::new(Some(actor));
         cell.set_phase(Phase::Init);
+        prepare(&cell);
         let cell = cell.enrol();
         // Counted before it runs: without a link it would stop at once.
         cell.add_link();
@@ -209,6 +217,9 @@ impl<A: Actor> ActorCell<A> {
         if !matches!(self.life(), Life::Running | Life::Suspended) {
             return self.push_away(message, reply, epoch);
         }
+        if self.has(BOUNDED) && !self.ext().bound().enter() {
+            return Err(SendError::Full(message));
+        }
         self.enqueue(match (reply, epoch) {
             (None, None) => Letter::new(Tell(message)),
             (Some(reply), None) => Letter::new(Ask(message, reply)),
@@ -265,6 +276,9 @@ impl<A: Actor> ActorCell<A> {
             Life::Dead => Err(CallError::Closed),
             Life::Proxy => Err(CallError::NotLocal),
             Life::Running | Life::Suspended => {
+                if P::MESSAGE && self.has(BOUNDED) && !self.ext().bound().enter() {
+                    return Err(CallError::Full);
+                }
                 self.enqueue(Letter::new(payload));
                 Ok(())
             }
@@ -439,6 +453,7 @@ impl<A: Actor> ActorCell<A> {
         }
         self.drain(cursor);
         let Some(ext) = self.ext.get() else { return };
+        ext.bound().close();
         let mut rare = ext.lock();
         let letters = rare.take_letters();
         let watchers = std::mem::take(&mut rare.watchers);

@@ -87,13 +87,23 @@ pub enum SendError<M> {
     /// No connection to the actor's node now. A retry may succeed.
     #[error("no connection to the actor's node")]
     NoConnection(M),
+    /// The actor's mailbox is bounded and full now. A retry may succeed.
+    #[error("the mailbox is full")]
+    Full(M),
+    /// A blocking send on a thread that drives actors: it would deadlock.
+    #[error("a blocking send on a thread that drives actors")]
+    WouldBlock(M),
 }
 
 impl<M> SendError<M> {
     /// The message that was not sent.
     pub fn into_inner(self) -> M {
         match self {
-            Self::Closed(m) | Self::NotExported(m) | Self::NoConnection(m) => m,
+            Self::Closed(m)
+            | Self::NotExported(m)
+            | Self::NoConnection(m)
+            | Self::Full(m)
+            | Self::WouldBlock(m) => m,
             Self::Encode { message, .. } => message,
         }
     }
@@ -112,6 +122,8 @@ impl<M> From<SendError<M>> for CallError {
             SendError::NotExported(_) => Self::NotExported(std::any::type_name::<M>().into()),
             SendError::Encode { reason, .. } => Self::Codec(reason),
             SendError::NoConnection(_) => Self::NoConnection,
+            SendError::Full(_) => Self::Full,
+            SendError::WouldBlock(_) => Self::WouldBlock,
         }
     }
 }
@@ -147,6 +159,9 @@ pub enum CallError {
     /// A blocking call on a thread that drives actors: it would deadlock. Nothing happened.
     #[error("a blocking call on a thread that drives actors")]
     WouldBlock,
+    /// The actor's mailbox is bounded and full now. Nothing happened; a retry may succeed.
+    #[error("the mailbox is full")]
+    Full,
     /// The function needs the actor in this process, and it is on another node. Nothing happened.
     #[error("the actor is on another node")]
     NotLocal,

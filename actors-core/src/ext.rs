@@ -14,8 +14,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Actor, ActorId, AnyLink, BoxFuture, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
-    StartError, SystemId, connection::Connections, host::Time, monitor::Watcher, node::Letter,
-    remote::Route, supervision::OnExit,
+    StartError, SystemId, bound::Bound, connection::Connections, host::Time, monitor::Watcher,
+    node::Letter, remote::Route, supervision::OnExit,
 };
 
 pub(crate) type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
@@ -28,6 +28,7 @@ pub(crate) struct Ext<A: Actor> {
     id: ActorId,
     /// When a timer will wake the actor, in nanoseconds; zero if none will.
     alarm: AtomicU64,
+    bound: Bound,
     rare: Mutex<Rare<A>>,
 }
 
@@ -108,11 +109,15 @@ impl<A: Actor> Ext<A> {
             task: None,
             scheduled: false,
         };
-        Self { id, alarm: AtomicU64::new(0), rare: Mutex::new(rare) }
+        Self { id, alarm: AtomicU64::new(0), bound: Bound::none(), rare: Mutex::new(rare) }
     }
 
     pub(crate) const fn id(&self) -> ActorId {
         self.id
+    }
+
+    pub(crate) const fn bound(&self) -> &Bound {
+        &self.bound
     }
 
     /// Whether a timer must be set so that the actor wakes at `deadline` or before. Its firing says so

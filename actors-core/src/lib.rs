@@ -51,6 +51,7 @@
 
 mod actor;
 mod any_cell;
+mod bound;
 mod cell;
 mod connection;
 mod context;

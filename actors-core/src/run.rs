@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     Actor, CallError, Context, DeadLetterCause, ExitReason, GroupEpoch, MonitorRef, StartError,
-    cell::{AFTER, ActorCell, AnyCell, COUNT, EPOCH, GROUPED, OVERTAKEN, Phase, STOPPED},
+    cell::{AFTER, ActorCell, AnyCell, BOUNDED, COUNT, EPOCH, GROUPED, OVERTAKEN, Phase, STOPPED},
     ext::{DownAction, drop_guarded, drop_payload},
     frame::{End, Flow, Frame, Handled, Says},
     group::{Admission, admit},
@@ -214,6 +214,7 @@ impl<A: Actor> Turn<'_, A> {
         made.expect("the frame that ends with `Made` has put it there")
     }
 
+    /// One turn, after a crash in it if there was one.
     fn go(&mut self, crashed: Option<ExitReason>, budget: &Budget) -> Outcome {
         let mut step = match crashed {
             Some(reason) => Step::End(Box::new(reason)),
@@ -337,6 +338,9 @@ impl<A: Actor> Turn<'_, A> {
             // SAFETY: the node is the consumer's.
             let ops = unsafe { node.as_ref() }.ops();
             if ops.what.message {
+                if flags & BOUNDED != 0 {
+                    cell.ext().bound().leave();
+                }
                 if flags & GROUPED != 0 && !self.admits(node) {
                     continue;
                 }

@@ -127,7 +127,7 @@ impl System {
     /// Starts an unsupervised actor. Its [`init`](Actor::init) runs in its own activation; what is
     /// sent to it meanwhile waits.
     pub fn spawn<A: Actor>(&self, actor: A) -> Link<A> {
-        Link::counted(ActorCell::spawn(self.next_id(), self.clone(), actor))
+        Link::counted(ActorCell::spawn(self.next_id(), self.clone(), actor, |_| {}))
     }
 
     /// Makes the address of a supervised actor, which has no life yet. `on_exit` hears of every end.
