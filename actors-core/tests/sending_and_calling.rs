@@ -168,3 +168,40 @@ fn core_42_a_blocking_call_inside_an_actor_is_refused() {
         assert_eq!(inside, Ok(Err(CallError::WouldBlock)));
     }
 }
+
+/// An actor with a lifetime in its type, as all have that are `'static`.
+struct Titled<T>(T);
+
+impl<T: Send + 'static> Actor for Titled<T> {}
+
+struct Title;
+
+impl Message for Title {
+    type Reply = String;
+}
+
+impl<T: ToString + Send + 'static> Handler<Title> for Titled<T> {
+    async fn handle(&mut self, _: Title, _cx: &mut Context<Self>) -> String {
+        self.0.to_string()
+    }
+}
+
+impl Handler<Record> for Titled<&'static str> {
+    async fn handle(&mut self, _: Record, cx: &mut Context<Self>) {
+        cx.system().host().clock.sleep(Duration::from_millis(1)).await;
+        cx.stop(ExitReason::Normal);
+    }
+}
+
+/// What holds links, and handlers, are `Send` with such an actor too.
+#[test]
+fn a_link_to_an_actor_with_a_static_borrow_crosses_threads() {
+    everywhere(|system| async move {
+        let titled = system.spawn(Titled("a"));
+        let weak = titled.downgrade();
+        assert_eq!(titled.call(Title).await.unwrap(), "a");
+        assert_eq!(titled.call(Record(1)).await, Ok(()));
+        titled.down().await;
+        assert!(weak.upgrade().is_some());
+    });
+}
