@@ -728,18 +728,21 @@ impl<A: Actor> Drop for ActorCell<A> {
         if self.has(KNOWN) {
             self.system.forget(self.id());
         }
-        // SAFETY (of all): nobody else has the cell.
+        // SAFETY: nobody else has the cell.
         drop_guarded(unsafe { self.take_frame() });
         drop_guarded(self.state.get_mut().take());
         if self.mailbox.is_idle() {
             return;
         }
-        let mut cursor = unsafe { self.mailbox.enter() };
-        while let Some(node) = unsafe { self.mailbox.next(&mut cursor) } {
-            contained(|| unsafe { Node::refuse(node, CallError::NoReply) });
+        // SAFETY: as above, and each node has its payload until it is refused. A push ends before its
+        // sender lets go of its link: there is none in between, and the mailbox can be left.
+        unsafe {
+            let mut cursor = self.mailbox.enter();
+            while let Some(node) = self.mailbox.next(&mut cursor) {
+                contained(|| Node::refuse(node, CallError::NoReply));
+            }
+            let _idle = self.mailbox.leave(&cursor);
         }
-        // A push ends before its sender lets go of its link: there is none in between.
-        let _idle = unsafe { self.mailbox.leave(&cursor) };
     }
 }
 

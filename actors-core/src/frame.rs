@@ -102,7 +102,7 @@ impl<A: Actor> Frame<A> {
             let whole = block.as_ptr();
             let head = Head { ops: Whole::<A, F, E>::OPS, during, cx: Context::new(cell) };
             (&raw mut (*whole).head).write(head);
-            let cx = &mut *(&raw mut (*whole).head.cx);
+            let cx = &mut (*whole).head.cx;
             (&raw mut (*whole).future).write(make(cx));
             &raw mut (*whole).future
         };

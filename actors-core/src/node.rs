@@ -67,10 +67,12 @@ impl<A: Actor, P: Payload<A>> Full<A, P> {
     const OPS: &'static Ops<A> = &Ops {
         what: What { message: P::MESSAGE, name: P::name },
         shape: Self::SHAPE,
-        // SAFETY (of all three): `ops` of a node is that of its payload's type, and the callers'
-        // duty is that the payload is there; `take` moves it out once.
+        // SAFETY: `ops` of a node is that of its payload's type, and the caller's duty is that the
+        // payload is there; it is moved out once.
         run: |node, turn| unsafe { Self::take(node) }.run(turn),
+        // SAFETY: as for `run`.
         refuse: |node, error| unsafe { Self::take(node) }.refuse(error),
+        // SAFETY: as for `run`; the payload stays.
         epoch: |node| unsafe { node.cast::<Self>().as_ref() }.payload.epoch(),
     };
 

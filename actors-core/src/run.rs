@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     ptr::NonNull,
     sync::Arc,
-    task::{Context as TaskContext, Poll, RawWaker, RawWakerVTable, Waker},
+    task::{Context as TaskContext, Poll, Wake, Waker},
 };
 
 use crate::{
@@ -97,8 +97,7 @@ impl<A: Actor> ActorCell<A> {
         let waker = match waker {
             Some(waker) => waker,
             None => {
-                // Borrowed: it stands for no count of the cell. Its clones do.
-                own = ManuallyDrop::new(own_waker(self));
+                own = own_waker(self);
                 &own
             }
         };
@@ -439,15 +438,17 @@ impl<A: Actor> Turn<'_, A> {
     /// Whether the member of a group handles the message; if not, it was put away.
     #[cold]
     fn admits(&self, node: NonNull<Node<A>>) -> bool {
-        // SAFETY (of all): the node is the consumer's and has its payload, which is taken once.
+        // SAFETY: the node is the consumer's and has its payload.
         let epoch = unsafe { Node::epoch(node) };
         match admit(self.cell.epoch(), epoch) {
             Admission::Handle => return true,
             Admission::Ahead => {
+                // SAFETY: as above; it is taken here only.
                 let letter: Letter<A> = unsafe { Node::detach(node) };
                 self.cell.ext().lock().ahead.push_back(letter);
             }
             Admission::Fenced => {
+                // SAFETY: as above; it is taken here only.
                 unsafe { self.cell.bury_node(node, DeadLetterCause::Fenced, CallError::Fenced) };
             }
         }
@@ -616,29 +617,21 @@ impl<A: Actor> Drop for Drive<A> {
     }
 }
 
-/// The waker of a cell. Clones hold a count of it; this one does not.
-fn own_waker<A: Actor>(cell: &ActorCell<A>) -> Waker {
-    let data = std::ptr::with_exposed_provenance::<()>((&raw const *cell).addr());
-    // SAFETY: the table below keeps the contract of `RawWaker`.
-    unsafe { Waker::from_raw(RawWaker::new(data, const { &wakers::<A>() })) }
+/// A waker of the cell that stands for no count of it; its clones do.
+fn own_waker<A: Actor>(cell: &ActorCell<A>) -> ManuallyDrop<Waker> {
+    let cell = std::ptr::with_exposed_provenance::<ActorCell<A>>((&raw const *cell).addr());
+    // SAFETY: cells live in an `Arc`, whose address was exposed; the count is not given up.
+    ManuallyDrop::new(Waker::from(unsafe { Arc::from_raw(cell) }))
 }
 
-// SAFETY (of all): `data` is the address of an `ActorCell<A>` in an `Arc`, exposed when it was launched,
-// and each clone owns one count, which keeps the cell.
-const fn wakers<A: Actor>() -> RawWakerVTable {
-    RawWakerVTable::new(
-        |data| {
-            unsafe { Arc::increment_strong_count(data.cast::<ActorCell<A>>()) };
-            RawWaker::new(data, const { &wakers::<A>() })
-        },
-        |data| wake(&*unsafe { Arc::from_raw(data.cast::<ActorCell<A>>()) }),
-        |data| wake(unsafe { &*data.cast::<ActorCell<A>>() }),
-        |data| unsafe { Arc::decrement_strong_count(data.cast::<ActorCell<A>>()) },
-    )
-}
+impl<A: Actor> Wake for ActorCell<A> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
 
-fn wake<A: Actor>(cell: &ActorCell<A>) {
-    if cell.control.wake() {
-        cell.schedule();
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.control.wake() {
+            self.schedule();
+        }
     }
 }

@@ -97,7 +97,7 @@ impl Worker {
     fn next(&self) -> Option<Runnable> {
         self.ticks.set(self.ticks.get().wrapping_add(1));
         if self.ticks.get().is_multiple_of(INJECTOR_EVERY)
-            && let Some(runnable) = self.from_injector()
+            && let Some(runnable) = self.take_injected()
         {
             return Some(runnable);
         }
@@ -110,10 +110,10 @@ impl Worker {
             self.queue.push(runnable);
         }
         self.from_slot.set(0);
-        self.queue.pop().or_else(|| self.from_injector()).or_else(|| self.steal())
+        self.queue.pop().or_else(|| self.take_injected()).or_else(|| self.steal())
     }
 
-    fn from_injector(&self) -> Option<Runnable> {
+    fn take_injected(&self) -> Option<Runnable> {
         loop {
             match self.scheduler.injector.steal_batch_and_pop(&self.queue) {
                 Steal::Success(runnable) => return Some(runnable),
