@@ -15,9 +15,10 @@ use crate::{
     host::Time,
     monitor::Watcher,
     node::Letter,
+    pace::Pace,
     payload::{AutoStop, StopSignal},
     remote::{Location, Parcel, Route},
-    run::{Budget, Outcome},
+    run::Outcome,
     timers::Action,
 };
 
@@ -60,7 +61,7 @@ pub(crate) trait AnyCell: Send + Sync {
     /// # Safety
     /// The caller has the right to run it. After [`Outcome::Idle`] and [`Outcome::Wait`] it is no
     /// longer the caller's, and the cell may be gone.
-    unsafe fn run(&self, waker: Option<&Waker>, budget: &Budget) -> Outcome;
+    unsafe fn run(&self, waker: Option<&Waker>, pace: &Pace) -> Outcome;
 }
 
 impl<A: Actor> AnyCell for ActorCell<A> {
@@ -298,9 +299,9 @@ impl<A: Actor> AnyCell for ActorCell<A> {
         }
     }
 
-    unsafe fn run(&self, waker: Option<&Waker>, budget: &Budget) -> Outcome {
+    unsafe fn run(&self, waker: Option<&Waker>, pace: &Pace) -> Outcome {
         // SAFETY: as the caller says.
-        here::activation(self, self.has(GROUPED), || unsafe { self.activate(waker, budget) })
+        here::activation(self, self.has(GROUPED), || unsafe { self.activate(waker, pace) })
     }
 }
 

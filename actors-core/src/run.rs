@@ -2,7 +2,6 @@
 //! used up its budget, or has ended.
 
 use std::{
-    cell::Cell,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -20,6 +19,7 @@ use crate::{
     here,
     mailbox::{Cursor, Leave},
     node::{Letter, Node, What},
+    pace::Pace,
 };
 
 /// How a turn ended.
@@ -32,29 +32,6 @@ pub(crate) enum Outcome {
     Again,
     /// The incarnation is over. The right to run is used up; the count of the cell is the caller's.
     Ended,
-}
-
-/// How many more nodes may be handled before others have their turn.
-pub(crate) struct Budget(Cell<u32>);
-
-impl Budget {
-    pub(crate) const fn of(nodes: u32) -> Self {
-        Self(Cell::new(nodes))
-    }
-
-    pub(crate) fn refill(&self, nodes: u32) {
-        self.0.set(nodes);
-    }
-
-    #[inline]
-    pub(crate) fn is_spent(&self) -> bool {
-        self.0.get() == 0
-    }
-
-    #[inline]
-    fn spend(&self) {
-        self.0.set(self.0.get() - 1);
-    }
 }
 
 /// What comes of one thing done.
@@ -92,7 +69,7 @@ impl<A: Actor> ActorCell<A> {
     ///
     /// # Safety
     /// As [`AnyCell::run`].
-    pub(crate) unsafe fn activate(&self, waker: Option<&Waker>, budget: &Budget) -> Outcome {
+    pub(crate) unsafe fn activate(&self, waker: Option<&Waker>, pace: &Pace) -> Outcome {
         let own;
         let waker = match waker {
             Some(waker) => waker,
@@ -101,6 +78,7 @@ impl<A: Actor> ActorCell<A> {
                 &own
             }
         };
+        pace.begin_turn(self.identity());
         let mut turn = Turn {
             cell: self,
             task: TaskContext::from_waker(waker),
@@ -113,7 +91,7 @@ impl<A: Actor> ActorCell<A> {
         };
         let mut crashed = None;
         loop {
-            match catch_unwind(AssertUnwindSafe(|| turn.go(crashed.take(), budget))) {
+            match catch_unwind(AssertUnwindSafe(|| turn.go(crashed.take(), pace))) {
                 Ok(outcome) => return outcome,
                 Err(payload) => crashed = Some(turn.crash(payload)),
             }
@@ -214,22 +192,22 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     /// One turn, after a crash in it if there was one.
-    fn go(&mut self, crashed: Option<ExitReason>, budget: &Budget) -> Outcome {
+    fn go(&mut self, crashed: Option<ExitReason>, pace: &Pace) -> Outcome {
         let mut step = match crashed {
             Some(reason) => Step::End(Box::new(reason)),
             // SAFETY: the right to run is ours.
             None => match unsafe { self.cell.take_frame() } {
-                Some(frame) => self.resume(frame),
+                Some(frame) => self.resume(frame, pace),
                 None => Step::Next,
             },
         };
         loop {
             step = match step {
                 Step::Next => match self.cell.phase() {
-                    Phase::Make => self.make(),
-                    Phase::Init => self.init(),
-                    Phase::Serve => self.serve(budget),
-                    Phase::Term => self.term(),
+                    Phase::Make => self.make(pace),
+                    Phase::Init => self.init(pace),
+                    Phase::Serve => self.serve(pace),
+                    Phase::Term => self.term(pace),
                 },
                 Step::Wait => match self.wait() {
                     Ok(outcome) => return outcome,
@@ -260,8 +238,9 @@ impl<A: Actor> Turn<'_, A> {
         }
     }
 
-    fn make(&mut self) -> Step {
+    fn make(&mut self, pace: &Pace) -> Step {
         self.during = MAKE;
+        pace.spend(MAKE);
         let mut rare = self.cell.ext().lock();
         let make = rare.start.as_mut().and_then(|start| start.make.take());
         drop(rare);
@@ -276,8 +255,9 @@ impl<A: Actor> Turn<'_, A> {
         })
     }
 
-    fn init(&mut self) -> Step {
+    fn init(&mut self, pace: &Pace) -> Step {
         self.during = INIT;
+        pace.spend(INIT);
         self.hook::<_, Says>(|actor, cx| async move {
             match actor.init(cx).await {
                 Ok(()) => Flow::Up,
@@ -287,8 +267,9 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     /// Runs once, on every way out; if it panics or is killed, the exit goes out all the same.
-    fn term(&mut self) -> Step {
+    fn term(&mut self, pace: &Pace) -> Step {
         self.during = TERM;
+        pace.spend(TERM);
         let reason = self.ending.clone().expect("an incarnation ends for a reason");
         self.hook::<_, Says>(|actor, _cx| async move {
             actor.term(&reason).await;
@@ -307,7 +288,7 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     #[inline]
-    fn serve(&mut self, budget: &Budget) -> Step {
+    fn serve(&mut self, pace: &Pace) -> Step {
         let cell = self.cell;
         loop {
             if cell.has_notes()
@@ -315,12 +296,12 @@ impl<A: Actor> Turn<'_, A> {
             {
                 return Step::End(Box::new(reason));
             }
-            if budget.is_spent() {
+            if pace.is_spent() {
                 return self.come_again();
             }
             let flags = cell.flags();
             if flags & (OVERTAKEN | COUNT) != 0 {
-                match self.look_up(flags, budget) {
+                match self.look_up(flags, pace) {
                     Some(Step::Next) => continue,
                     Some(step) => return step,
                     None => {}
@@ -333,9 +314,9 @@ impl<A: Actor> Turn<'_, A> {
                     None => continue,
                 }
             };
-            budget.spend();
             // SAFETY: the node is the consumer's.
             let ops = unsafe { node.as_ref() }.ops();
+            pace.spend(&ops.what);
             if ops.what.message {
                 if flags & BOUNDED != 0 {
                     cell.ext().bound().leave();
@@ -357,6 +338,7 @@ impl<A: Actor> Turn<'_, A> {
     /// The mailbox has no more: `None` if it has after all.
     #[inline]
     fn run_dry(&mut self) -> Option<Outcome> {
+        self.let_in();
         for _ in 0..SPINS {
             // SAFETY: the right to consume is ours, and after `Idle` nothing is touched any more.
             match unsafe { self.cell.mailbox.leave(&self.cursor) } {
@@ -372,9 +354,18 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     fn come_again(&mut self) -> Step {
+        self.let_in();
         // SAFETY: the right to consume is ours, and passed on with the outcome.
         unsafe { self.cell.mailbox.pause(&self.cursor) };
         Step::Leave(Outcome::Again)
+    }
+
+    /// Whoever waits for room in the mailbox may look again.
+    #[inline]
+    fn let_in(&self) {
+        if self.cell.has(BOUNDED) {
+            self.cell.ext().bound().admit();
+        }
     }
 
     /// What the handler before has left to do. `Some`: the actor has stopped itself.
@@ -398,7 +389,7 @@ impl<A: Actor> Turn<'_, A> {
 
     /// What goes before the mailbox, if anything does.
     #[cold]
-    fn look_up(&mut self, flags: u8, budget: &Budget) -> Option<Step> {
+    fn look_up(&mut self, flags: u8, pace: &Pace) -> Option<Step> {
         let mut rare = self.cell.ext().lock();
         if flags & COUNT != 0 {
             self.cell.flag(COUNT, false);
@@ -415,7 +406,7 @@ impl<A: Actor> Turn<'_, A> {
         self.cell.flag(OVERTAKEN, rare.overtakes());
         drop(rare);
         let letter = letter?;
-        budget.spend();
+        pace.spend(&letter.ops().what);
         if !is_urgent {
             let epoch = letter.epoch();
             match admit(self.cell.epoch(), epoch) {
@@ -456,9 +447,10 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     /// Polls a handler that waited.
-    fn resume(&mut self, frame: Frame<A>) -> Step {
+    fn resume(&mut self, frame: Frame<A>, pace: &Pace) -> Step {
         self.cell.control.resume();
         self.during = frame.during();
+        pace.spend(self.during);
         if self.cell.phase() == Phase::Term {
             self.ending = self.cell.ext().lock().life.ending.take().map(Box::new);
         }
@@ -479,6 +471,7 @@ impl<A: Actor> Turn<'_, A> {
         if let Some(reason) = self.ending.take() {
             self.cell.ext().lock().life.ending = Some(*reason);
         }
+        self.let_in();
         let frame = self.frame.take().expect("a frame is pending");
         // SAFETY: the right to run is ours, and goes with the frame.
         unsafe {
@@ -583,7 +576,7 @@ impl<A: Actor> Future for Drive<A> {
         }
         // One node a poll, so that a seed may choose another order after each.
         // SAFETY: the right to run comes with `scheduled`, or from the handler that was woken.
-        match unsafe { cell.run(Some(task.waker()), &Budget::of(1)) } {
+        match unsafe { cell.run(Some(task.waker()), &Pace::of(1)) } {
             Outcome::Idle | Outcome::Wait => Poll::Pending,
             Outcome::Again => {
                 cell.ext().lock().scheduled = true;

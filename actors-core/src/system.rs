@@ -5,6 +5,7 @@ use std::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -19,6 +20,7 @@ use crate::{
     remote::{Exports, Route, Router},
     roster::Roster,
     scheduler::Scheduler,
+    stuck::{Stuck, StuckPolicy, Watch},
     supervision::{OnExit, Seat},
     timers::Timers,
 };
@@ -54,6 +56,7 @@ struct Inner {
 pub struct SystemBuilder {
     name: String,
     host: Option<Host>,
+    watch: Watch,
 }
 
 impl SystemBuilder {
@@ -69,13 +72,20 @@ impl SystemBuilder {
         self
     }
 
+    /// When a handler that neither returns nor awaits counts as [`Stuck`] (500 ms unless set), and what
+    /// comes of it. Simulated hosts do not watch.
+    pub fn stuck(mut self, after: Duration, policy: StuckPolicy) -> Self {
+        self.watch = Watch { after, policy };
+        self
+    }
+
     /// The system.
     pub fn build(self) -> System {
         let host = self.host.unwrap_or_else(Host::real);
         System(Arc::new(Inner {
             id: SystemId(host.random.next()),
             name: self.name,
-            dispatch: Dispatch::of(&host),
+            dispatch: Dispatch::of(&host, self.watch),
             timers: Timers::new(&host),
             host,
             roster: Roster::default(),
@@ -100,7 +110,7 @@ impl System {
 
     /// Options first.
     pub fn builder() -> SystemBuilder {
-        SystemBuilder { name: "system".into(), host: None }
+        SystemBuilder { name: "system".into(), host: None, watch: Watch::default() }
     }
 
     /// The system of the actor this runs in; outside any, the one default system of the process.
@@ -187,6 +197,14 @@ impl System {
     /// newest.
     pub fn dead_letters(&self) -> crossbeam_channel::Receiver<DeadLetter> {
         self.0.dead_letters.subscribe()
+    }
+
+    /// Handlers that do not return, from now on: found within a second. Nothing comes on a simulated host.
+    pub fn stuck(&self) -> crossbeam_channel::Receiver<Stuck> {
+        match self.dispatch() {
+            Dispatch::Workers(scheduler) => scheduler.stuck().subscribe(),
+            Dispatch::Tasks => crossbeam_channel::never(),
+        }
     }
 
     /// All actors that this system knows, those on other nodes included.
@@ -310,9 +328,9 @@ pub(crate) enum Dispatch {
 }
 
 impl Dispatch {
-    fn of(host: &Host) -> Self {
+    fn of(host: &Host, watch: Watch) -> Self {
         let Some(threads) = host.executor.threads() else { return Self::Tasks };
-        Self::Workers(Scheduler::start(threads, host))
+        Self::Workers(Scheduler::start(threads, host, watch))
     }
 }
 

@@ -22,15 +22,21 @@ use std::{
 };
 
 use crossbeam_deque::{Injector, Stealer};
+use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
 pub(crate) use self::worker::Worker;
-use self::{sleep::Sleepers, worker::drive};
+use self::{
+    sleep::Sleepers,
+    worker::{MOST_NODES, drive},
+};
 use crate::{
     cell::AnyCell,
     here,
     host::{Clock, Host},
+    pace::Pace,
     roster::RUN,
+    stuck::{self, Reports, Watch},
 };
 
 /// How long an actor runs at a stretch while others wait.
@@ -56,19 +62,23 @@ pub(crate) struct Scheduler {
     stealers: Box<[Stealer<Runnable>]>,
     sleepers: Sleepers,
     wakers: Box<[Mutex<Option<Waker>>]>,
+    paces: Box<[CachePadded<Pace>]>,
+    stuck: Reports,
     clock: Arc<dyn Clock>,
     closed: AtomicBool,
 }
 
 impl Scheduler {
     /// Starts `threads` workers, at most 64.
-    pub(crate) fn start(threads: usize, host: &Host) -> Arc<Self> {
+    pub(crate) fn start(threads: usize, host: &Host, watch: Watch) -> Arc<Self> {
         let queues: Vec<_> = (0..threads.clamp(1, 64)).map(|_| Worker::queue()).collect();
         let scheduler = Arc::new(Self {
             injector: Injector::new(),
             stealers: queues.iter().map(crossbeam_deque::Worker::stealer).collect(),
             sleepers: Sleepers::new(),
             wakers: queues.iter().map(|_| Mutex::default()).collect(),
+            paces: queues.iter().map(|_| CachePadded::new(Pace::of(MOST_NODES))).collect(),
+            stuck: Reports::default(),
             clock: host.clock.clone(),
             closed: AtomicBool::new(false),
         });
@@ -76,7 +86,16 @@ impl Scheduler {
             let worker = Worker::new(index, queue, scheduler.clone());
             host.executor.spawn(Box::pin(drive(worker)));
         }
+        stuck::watch(Arc::downgrade(&scheduler), watch);
         scheduler
+    }
+
+    pub(crate) fn paces(&self) -> &[CachePadded<Pace>] {
+        &self.paces
+    }
+
+    pub(crate) const fn stuck(&self) -> &Reports {
+        &self.stuck
     }
 
     /// Takes the right to run a cell, and sees to it that it is run.

@@ -8,15 +8,10 @@ use std::{
 use crossbeam_deque::{Steal, Worker as Queue};
 
 use super::{QUANTUM, Runnable, STRETCH, Scheduler};
-use crate::{
-    here,
-    host::Time,
-    roster::RUN,
-    run::{Budget, Outcome},
-};
+use crate::{here, host::Time, pace::Pace, roster::RUN, run::Outcome};
 
 /// Reads the clock at least this often, in nodes.
-const MOST_NODES: u32 = 128;
+pub(super) const MOST_NODES: u32 = 128;
 /// Actors that may run out of the slot in a row.
 const MOST_FROM_SLOT: u32 = 16;
 /// The injector is looked at before the own queue, every so many actors.
@@ -32,7 +27,6 @@ pub(crate) struct Worker {
     slot: Cell<Option<Runnable>>,
     from_slot: Cell<u32>,
     ticks: Cell<u32>,
-    budget: Budget,
     /// Nodes between two looks at the clock.
     nodes: Cell<u32>,
     serials: Cell<(u64, u64)>,
@@ -52,11 +46,14 @@ impl Worker {
             slot: Cell::new(None),
             from_slot: Cell::new(0),
             ticks: Cell::new(0),
-            budget: Budget::of(MOST_NODES),
             nodes: Cell::new(MOST_NODES),
             serials: Cell::new((0, 0)),
             random: RefCell::new(fastrand::Rng::new()),
         }
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.scheduler.paces[self.index]
     }
 
     #[inline]
@@ -145,7 +142,8 @@ impl Worker {
     #[inline]
     fn run(&self, runnable: Runnable) {
         // SAFETY: a runnable is the right to run its cell, which lives as long as that.
-        let outcome = unsafe { runnable.0.as_ref().run(None, &self.budget) };
+        let outcome = unsafe { runnable.0.as_ref().run(None, self.pace()) };
+        self.pace().end_turn();
         match outcome {
             Outcome::Idle | Outcome::Wait => {}
             Outcome::Again => {
@@ -170,7 +168,7 @@ impl Worker {
         } else {
             (2 * nodes).min(MOST_NODES)
         });
-        self.budget.refill(self.nodes.get());
+        self.pace().refill(self.nodes.get());
         now.since(stretch.start) >= STRETCH
     }
 
@@ -204,7 +202,7 @@ impl Worker {
                 }
             }
             self.run(runnable);
-            if self.budget.is_spent() && self.look_at_clock(&mut stretch) {
+            if self.pace().is_spent() && self.look_at_clock(&mut stretch) {
                 self.expose_next();
                 task.waker().wake_by_ref();
                 return Poll::Pending;
