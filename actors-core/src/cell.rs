@@ -104,7 +104,7 @@ impl<A: Actor> ActorCell<A> {
     pub(crate) fn suspended(id: ActorId, system: System) -> Arc<Self> {
         let cell = Self::unused(id, system, Life::Suspended);
         cell.install(Ext::new(id, 0));
-        cell.mailbox.take(Letter::new(Nudge).into_node());
+        cell.mailbox.take();
         cell.enrol()
     }
 
@@ -133,7 +133,7 @@ impl<A: Actor> ActorCell<A> {
         prepare: impl FnOnce(&Self),
     ) -> Arc<Self> {
         let mut cell = Self::unused(id, system, Life::Running);
-        cell.mailbox = Mailbox::taken(Letter::new(Nudge).into_node());
+        cell.mailbox = Mailbox::taken();
         cell.state = State::new(Some(actor));
         cell.set_phase(Phase::Init);
         prepare(&cell);
@@ -565,7 +565,7 @@ impl<A: Actor> ActorCell<A> {
         }
         rare.elsewhere = None;
         rare.location_version = version;
-        self.mailbox.take(Letter::new(Nudge).into_node());
+        self.mailbox.take();
         self.set_life(Life::Suspended);
         true
     }

@@ -3,7 +3,7 @@
 //! `head` is the newest node; null means *idle*. Whoever pushes into an idle mailbox gets the right to
 //! consume, and schedules the actor. The consumer keeps the node it handled last as a stub, so that
 //! `head` stays non-null while it works; it gives the right back by turning `head` from that stub to
-//! null. A consumer that goes away without doing that (its actor is suspended, its handler waits) keeps
+//! null. Before there was any node, a mark ([`EMPTY`]) stands for the stub. A consumer that goes away without doing that (its actor is suspended, its handler waits) keeps
 //! the right: producers queue and schedule nobody.
 //!
 //! A push is two steps, swap and link: between them the queue looks shorter than it is. A consumer
@@ -33,9 +33,10 @@ pub(crate) struct Mailbox<N> {
     cursor: AtomicPtr<N>,
 }
 
-/// Where the consumer is: at a node that was handled, or at one that was not yet.
+/// Where the consumer is: at a node that was handled, or at one that was not yet; null before the
+/// first.
 pub(crate) struct Cursor<N> {
-    node: NonNull<N>,
+    node: *mut N,
     handled: bool,
 }
 
@@ -55,9 +56,11 @@ pub(crate) enum Leave {
 }
 
 impl<N: Linked> Mailbox<N> {
-    /// A mailbox whose right to consume is taken, with a first node.
-    pub(crate) fn taken(node: NonNull<N>) -> Self {
-        Self { head: AtomicPtr::new(node.as_ptr()), cursor: AtomicPtr::new(node.as_ptr()) }
+    /// An empty mailbox whose right to consume is taken.
+    pub(crate) fn taken() -> Self {
+        let mailbox = Self::unused();
+        mailbox.take();
+        mailbox
     }
 
     /// A mailbox that nobody may push into before [`take`](Self::take).
@@ -75,13 +78,13 @@ impl<N: Linked> Mailbox<N> {
         // SAFETY: the node is ours until it is linked.
         unsafe { node.as_ref() }.next().store(null_mut(), Ordering::Relaxed);
         let previous = self.head.swap(node.as_ptr(), Ordering::AcqRel);
-        let Some(previous) = NonNull::new(previous) else {
+        if previous.addr() <= EMPTY {
             self.cursor.store(node.as_ptr(), Ordering::Release);
-            return true;
-        };
+            return previous.is_null();
+        }
         // SAFETY: a consumer frees a node only after it has seen its `next`, which is set here, or
         // after it turned `head` from that node to null, which this swap has made impossible.
-        unsafe { previous.as_ref() }.next().store(node.as_ptr(), Ordering::Release);
+        unsafe { &*previous }.next().store(node.as_ptr(), Ordering::Release);
         false
     }
 
@@ -93,8 +96,7 @@ impl<N: Linked> Mailbox<N> {
     pub(crate) unsafe fn enter(&self) -> Cursor<N> {
         let tagged = self.cursor.load(Ordering::Acquire);
         let handled = tagged.addr() & HANDLED != 0;
-        let node = NonNull::new(tagged.map_addr(|addr| addr & !HANDLED));
-        Cursor { node: node.expect("a mailbox with a consumer has a node"), handled }
+        Cursor { node: tagged.map_addr(|addr| addr & !HANDLED), handled }
     }
 
     /// Leaves and keeps the right to consume, for a later consumer.
@@ -103,8 +105,12 @@ impl<N: Linked> Mailbox<N> {
     /// The caller has the right to consume, and `cursor` is where it is.
     #[inline]
     pub(crate) unsafe fn pause(&self, cursor: &Cursor<N>) {
+        if cursor.node.is_null() {
+            // A producer writes it, or has written it.
+            return;
+        }
         let tag = if cursor.handled { HANDLED } else { 0 };
-        self.cursor.store(cursor.node.as_ptr().map_addr(|addr| addr | tag), Ordering::Release);
+        self.cursor.store(cursor.node.map_addr(|addr| addr | tag), Ordering::Release);
     }
 
     /// The next node, whose content is the caller's to take; its memory is not. `None` when there is
@@ -115,15 +121,20 @@ impl<N: Linked> Mailbox<N> {
     #[inline]
     pub(crate) unsafe fn next(&self, cursor: &mut Cursor<N>) -> Option<NonNull<N>> {
         if !cursor.handled {
+            if cursor.node.is_null() {
+                cursor.node = self.cursor.load(Ordering::Acquire);
+            }
+            let first = NonNull::new(cursor.node)?;
             cursor.handled = true;
-            return Some(cursor.node);
+            return Some(first);
         }
         // SAFETY: the stub is the consumer's until it frees it.
-        let next = unsafe { cursor.node.as_ref() }.next().load(Ordering::Acquire);
-        let next = NonNull::new(next)?;
+        let stub = unsafe { NonNull::new_unchecked(cursor.node) };
+        // SAFETY: as above.
+        let next = NonNull::new(unsafe { stub.as_ref() }.next().load(Ordering::Acquire))?;
         // SAFETY: its `next` is set: no producer will touch the old stub again.
-        unsafe { N::free(cursor.node) };
-        cursor.node = next;
+        unsafe { N::free(stub) };
+        cursor.node = next.as_ptr();
         Some(next)
     }
 
@@ -143,12 +154,14 @@ impl<N: Linked> Mailbox<N> {
     /// [`Leave::Idle`].
     #[inline]
     pub(crate) unsafe fn leave(&self, cursor: &Cursor<N>) -> Leave {
-        debug_assert!(cursor.handled);
-        let stub = cursor.node.as_ptr();
+        debug_assert!(cursor.handled || cursor.node.is_null());
+        let stub = if cursor.node.is_null() { empty() } else { cursor.node };
         match self.head.compare_exchange(stub, null_mut(), Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => {
-                // SAFETY: `head` no longer leads to it: no producer can reach it.
-                unsafe { N::free(cursor.node) };
+                if let Some(stub) = NonNull::new(cursor.node) {
+                    // SAFETY: `head` no longer leads to it: no producer can reach it.
+                    unsafe { N::free(stub) };
+                }
                 Leave::Idle
             }
             Err(_) => Leave::Busy,
@@ -156,9 +169,8 @@ impl<N: Linked> Mailbox<N> {
     }
 
     /// Takes the right to consume of a mailbox that was never used.
-    pub(crate) fn take(&self, stub: NonNull<N>) {
-        self.cursor.store(stub.as_ptr(), Ordering::Release);
-        self.head.store(stub.as_ptr(), Ordering::Release);
+    pub(crate) fn take(&self) {
+        self.head.store(empty(), Ordering::Release);
     }
 
     /// True while nobody has the right to consume.
@@ -171,17 +183,24 @@ impl<N: Linked> Mailbox<N> {
     /// # Safety
     /// The caller has the right to consume, and `cursor` is where it is.
     pub(crate) unsafe fn count(&self, cursor: &Cursor<N>, most: usize) -> usize {
-        let mut count = usize::from(!cursor.handled);
         let mut node = cursor.node;
-        while count < most {
+        if node.is_null() {
+            node = self.cursor.load(Ordering::Acquire);
+        }
+        let mut count = usize::from(!cursor.handled && !node.is_null());
+        while count < most && !node.is_null() {
             // SAFETY: nodes from the cursor on are freed by the consumer only.
-            let next = unsafe { node.as_ref() }.next().load(Ordering::Acquire);
-            let Some(next) = NonNull::new(next) else { break };
-            node = next;
-            count += 1;
+            node = unsafe { &*node }.next().load(Ordering::Acquire);
+            count += usize::from(!node.is_null());
         }
         count
     }
 }
 
 const HANDLED: usize = 1;
+/// The address that stands in `head` for a stub before there was any node.
+const EMPTY: usize = 1;
+
+const fn empty<N>() -> *mut N {
+    std::ptr::without_provenance_mut(EMPTY)
+}

@@ -3,6 +3,8 @@
 //! A message is allocated where it is sent and freed where it was handled, so that the blocks of a
 //! busy pair of threads pile up on one side. Each thread has a magazine a size; a full one gives half of
 //! its blocks to a shared store, an empty one takes them from there: one lock for [`BATCH`] blocks.
+//! The store cuts blocks out of pages. It keeps a limited number of free blocks; those above go back to
+//! their page, which is freed when it has got all of its own.
 //! With `--cfg actors_plain_alloc` every block comes from the allocator and goes back at once, for
 //! tools that look for misused memory.
 
@@ -11,6 +13,7 @@ use std::{
     cell::{Cell, UnsafeCell},
     mem::MaybeUninit,
     ptr::NonNull,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -98,13 +101,68 @@ thread_local! {
     static AT_EXIT: AtExit = const { AtExit };
 }
 
-static STORE: [Mutex<Vec<Batch>>; SIZES.len()] = [const { Mutex::new(Vec::new()) }; SIZES.len()];
+static STORE: [Mutex<Store>; SIZES.len()] = [const { Mutex::new(Store::new()) }; SIZES.len()];
 
-/// Blocks of one size that belong to nobody.
-struct Batch([NonNull<u8>; BATCH]);
+/// Free blocks of one size, and the page that more are cut from.
+struct Store {
+    batches: Vec<[NonNull<u8>; BATCH]>,
+    page: Option<NonNull<Page>>,
+    /// Blocks cut from the page.
+    cut: usize,
+}
 
-// SAFETY: the blocks are plain memory, owned by the batch.
-unsafe impl Send for Batch {}
+// SAFETY: blocks and page are plain memory, owned by the store.
+unsafe impl Send for Store {}
+
+/// The head of a page; blocks follow. Pages are aligned to their size, so that a block finds its own.
+#[repr(C, align(64))]
+struct Page {
+    returned: AtomicUsize,
+}
+
+const PAGE: Layout = match Layout::from_size_align(64 << 10, 64 << 10) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a power of two"),
+};
+
+const fn blocks_of(class: usize) -> usize {
+    (PAGE.size() - size_of::<Page>()) / SIZES[class]
+}
+
+impl Store {
+    const fn new() -> Self {
+        Self { batches: Vec::new(), page: None, cut: 0 }
+    }
+
+    fn cut(&mut self, class: usize) -> NonNull<u8> {
+        let page = self.page.filter(|_| self.cut < blocks_of(class)).unwrap_or_else(|| {
+            let page = fresh(PAGE).cast::<Page>();
+            // SAFETY: the page is fresh, large enough and aligned.
+            unsafe { page.write(Page { returned: AtomicUsize::new(0) }) };
+            self.cut = 0;
+            page
+        });
+        self.page = Some(page);
+        let offset = size_of::<Page>() + self.cut * SIZES[class];
+        self.cut += 1;
+        // SAFETY: the block lies within the page.
+        unsafe { page.cast::<u8>().add(offset) }
+    }
+}
+
+/// Gives a block back to its page, for good.
+///
+/// # Safety
+/// The block is free, was cut from a page of this class, and is given back once.
+unsafe fn give_back(block: NonNull<u8>, class: usize) {
+    let page = block.as_ptr().map_addr(|addr| addr & !(PAGE.size() - 1)).cast::<Page>();
+    // SAFETY: pages are aligned to their size and live until they have all of their blocks.
+    let returned = unsafe { (*page).returned.fetch_add(1, Ordering::AcqRel) } + 1;
+    if returned == blocks_of(class) {
+        // SAFETY: no block of it is in use, and the store has cut all: it looks at it no more.
+        unsafe { dealloc(page.cast(), PAGE) };
+    }
+}
 
 struct Magazine {
     len: Cell<usize>,
@@ -156,19 +214,29 @@ impl Magazine {
     #[cold]
     fn refill(&self, shape: Shape) -> NonNull<u8> {
         crate::scheduler::expose_next();
-        let batch = if self.open() { STORE[shape.class].lock().pop() } else { None };
-        let Some(Batch(blocks)) = batch else { return fresh(shape.layout) };
-        for block in &blocks[1..] {
-            self.push(*block);
+        let is_open = self.open();
+        let mut store = STORE[shape.class].lock();
+        if !is_open {
+            return store.cut(shape.class);
         }
-        blocks[0]
+        if let Some(blocks) = store.batches.pop() {
+            drop(store);
+            for block in &blocks[1..] {
+                self.push(*block);
+            }
+            return blocks[0];
+        }
+        for _ in 1..BATCH {
+            self.push(store.cut(shape.class));
+        }
+        store.cut(shape.class)
     }
 
     #[cold]
     fn spill(&self, shape: Shape, block: NonNull<u8>) {
         let free = |block: NonNull<u8>| {
-            // SAFETY: the block is free and has the layout of its class.
-            unsafe { dealloc(block.as_ptr(), shape.layout) }
+            // SAFETY: the block is free, and blocks of this class are cut from pages.
+            unsafe { give_back(block, shape.class) }
         };
         if !self.open() {
             return free(block);
@@ -179,15 +247,15 @@ impl Magazine {
         let mut blocks = [block; BATCH];
         blocks[1..].fill_with(|| self.pop().expect("the magazine is full"));
         let mut store = STORE[shape.class].lock();
-        if store.len() * BATCH * shape.size() < STORED {
-            return store.push(Batch(blocks));
+        if store.batches.len() * BATCH * shape.size() < STORED {
+            return store.batches.push(blocks);
         }
         drop(store);
         blocks.into_iter().for_each(free);
     }
 }
 
-/// Gives the blocks of a thread that ends back to the allocator.
+/// Gives back the blocks of a thread that ends.
 struct AtExit;
 
 impl Drop for AtExit {
@@ -196,8 +264,8 @@ impl Drop for AtExit {
             for (class, magazine) in cache.iter().enumerate() {
                 magazine.capacity.set(0);
                 while let Some(block) = magazine.pop() {
-                    // SAFETY: blocks in a magazine are free and have the layout of their class.
-                    unsafe { dealloc(block.as_ptr(), of_class(class)) };
+                    // SAFETY: blocks in a magazine are free, and cut from pages.
+                    unsafe { give_back(block, class) };
                 }
             }
         });

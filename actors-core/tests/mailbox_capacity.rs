@@ -110,7 +110,7 @@ fn core_15_waiting_ends_with_the_actor() {
 
 /// Fills the mailbox of its peer.
 struct Filler {
-    peer: Option<Link<Filler>>,
+    peer: Option<Link<Self>>,
     full: u32,
 }
 
