@@ -76,6 +76,7 @@ pub(crate) fn watch(scheduler: Weak<Scheduler>, watch: Watch) {
         loop {
             thread::sleep(watch.after / 5);
             let Some(scheduler) = scheduler.upgrade() else { return };
+            scheduler.wake_for_work();
             seen.resize_with(scheduler.paces().len(), || None);
             for (pace, seen) in scheduler.paces().iter().zip(&mut seen) {
                 look(&scheduler, pace.look(), seen, &watch);

@@ -125,6 +125,13 @@ impl Scheduler {
         }
     }
 
+    /// Wakes a worker for what waits in the queues of others.
+    pub(crate) fn wake_for_work(&self) {
+        if self.has_work() {
+            self.notify();
+        }
+    }
+
     fn wake(&self, worker: usize) {
         let waker = self.wakers[worker].lock().take();
         if let Some(waker) = waker {

@@ -203,7 +203,11 @@ impl Worker {
             }
             self.run(runnable);
             if self.pace().is_spent() && self.look_at_clock(&mut stretch) {
-                self.expose_next();
+                // Nobody is woken for it: this worker is soon back. If the host keeps its thread for
+                // long, the watch sees to it that others steal what waits here.
+                if let Some(next) = self.slot.take() {
+                    self.queue.push(next);
+                }
                 task.waker().wake_by_ref();
                 return Poll::Pending;
             }
