@@ -64,6 +64,7 @@ mod here;
 pub mod host;
 mod identity;
 mod info;
+mod life;
 mod link;
 mod mailbox;
 mod monitor;
