@@ -14,11 +14,9 @@ use std::{
     ptr::NonNull,
     sync::{
         Arc, Weak,
-        atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering, fence},
+        atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering},
     },
 };
-
-use once_cell::race::OnceBox;
 
 use crate::{
     Actor, ActorId, BoxFuture, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason,
@@ -27,6 +25,7 @@ use crate::{
     ext::{Elsewhere, Ext, Rare, Start, drop_guarded},
     frame::Frame,
     here,
+    life::LifeCell,
     mailbox::{Cursor, Leave, Mailbox},
     monitor::Watcher,
     node::{Letter, Node, Payload},
@@ -36,10 +35,11 @@ use crate::{
     scheduler::Runnable,
     shared::State,
     supervision::{ChildExit, OnExit},
+    sync::OnceBox,
     system::Dispatch,
 };
 
-pub(crate) use crate::any_cell::AnyCell;
+pub(crate) use crate::{any_cell::AnyCell, life::Life};
 
 pub(crate) struct ActorCell<A: Actor> {
     pub(crate) mailbox: Mailbox<Node<A>>,
@@ -50,24 +50,12 @@ pub(crate) struct ActorCell<A: Actor> {
     pub(crate) links: AtomicU32,
     handled: AtomicU32,
     slot: AtomicU32,
-    life: AtomicU8,
+    life: LifeCell,
     pub(crate) control: Control,
     flags: AtomicU8,
     /// A [`Phase`] and notes of the running actor to itself.
     turn: AtomicU8,
     state: State<A>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Life {
-    /// An incarnation is up, starting or ending.
-    Running,
-    /// Between two incarnations. Its mailbox has no consumer, and is not idle: senders only queue.
-    Suspended,
-    /// The actor is on another node.
-    Proxy,
-    Dead,
 }
 
 /// What the running incarnation does next.
@@ -154,7 +142,7 @@ impl<A: Actor> ActorCell<A> {
             links: AtomicU32::new(0),
             handled: AtomicU32::new(0),
             slot: AtomicU32::new(0),
-            life: AtomicU8::new(life as u8),
+            life: LifeCell::new(life),
             control: Control::new(),
             flags: AtomicU8::new(0),
             turn: AtomicU8::new(0),
@@ -259,7 +247,7 @@ impl<A: Actor> ActorCell<A> {
         A: Handler<M>,
     {
         let mut rare = self.ext().lock();
-        if matches!(self.life(), Life::Running | Life::Suspended) {
+        if matches!(self.settled_life(), Life::Running | Life::Suspended) {
             rare.urgent.push_back(Letter::new(Tell(message)));
             self.flag(OVERTAKEN, true);
             drop(rare);
@@ -392,14 +380,9 @@ impl<A: Actor> ActorCell<A> {
     /// hears of it before the monitors do. The right to consume is used up.
     pub(crate) fn end(&self, cursor: Cursor<Node<A>>, reason: ExitReason) {
         self.end_of_life();
-        if reason == ExitReason::Normal && self.ext.get().is_none() {
-            self.set_life(Life::Dead);
-            // Pairs with the fence in `settled_life`: an extension that was there before our second
-            // look is seen; who made or found one later sees that the actor is dead.
-            fence(Ordering::SeqCst);
-            if self.ext.get().is_none() {
-                return self.perish(cursor);
-            }
+        let is_bare = reason == ExitReason::Normal && self.ext.get().is_none();
+        if is_bare && self.life.die_alone(&self.ext) {
+            return self.perish(cursor);
         }
         let mut rare = self.ext().lock();
         rare.last_error = Some(reason.clone());
@@ -612,23 +595,16 @@ impl<A: Actor> ActorCell<A> {
 
     #[inline]
     pub(crate) fn life(&self) -> Life {
-        match self.life.load(Ordering::Acquire) {
-            0 => Life::Running,
-            1 => Life::Suspended,
-            2 => Life::Proxy,
-            _ => Life::Dead,
-        }
+        self.life.get()
     }
 
-    /// The life under the lock of the extension, which does not change without it any more once
-    /// the extension was found: an end that missed it has told so before.
+    /// As [`LifeCell::settled`].
     pub(crate) fn settled_life(&self) -> Life {
-        fence(Ordering::SeqCst);
-        self.life()
+        self.life.settled()
     }
 
     pub(crate) fn set_life(&self, life: Life) {
-        self.life.store(life as u8, Ordering::Release);
+        self.life.set(life);
     }
 
     #[inline]

@@ -2,6 +2,9 @@
 
 use crate::sync::{AtomicU8, Ordering};
 
+#[cfg(all(test, actors_loom))]
+mod model;
+
 const RUN: u8 = 0;
 const WAIT: u8 = 1;
 const WOKEN: u8 = 2;

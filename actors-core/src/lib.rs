@@ -66,6 +66,7 @@ mod here;
 pub mod host;
 mod identity;
 mod info;
+mod life;
 mod link;
 mod mailbox;
 mod monitor;

@@ -13,6 +13,9 @@ use std::ptr::{NonNull, null_mut};
 
 use crate::sync::{AtomicPtr, Ordering};
 
+#[cfg(all(test, actors_loom))]
+pub(crate) mod model;
+
 /// A node of a mailbox.
 ///
 /// # Safety

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::{BoxFuture, CallError, here};
 
+#[cfg(all(test, actors_loom))]
+mod model;
+
 type Answer<R> = Result<R, CallError>;
 
 /// The right to answer one question, once. When it is dropped unanswered, the asker gets an error

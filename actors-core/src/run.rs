@@ -22,6 +22,9 @@ use crate::{
     pace::Pace,
 };
 
+#[cfg(all(test, actors_loom))]
+mod model;
+
 /// How a turn ended.
 pub(crate) enum Outcome {
     /// The mailbox is empty: the next sender has the right to run the actor.

@@ -7,6 +7,9 @@
 
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, fence};
 
+#[cfg(all(test, actors_loom))]
+mod model;
+
 pub(crate) struct Sleepers {
     /// A bit a worker.
     asleep: AtomicU64,
@@ -23,17 +26,31 @@ impl Sleepers {
     /// searching from now on.
     #[must_use]
     pub(crate) fn notify(&self) -> Option<usize> {
-        fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) == 0
-            || self.searching.load(Ordering::Relaxed) != 0
-            || self.searching.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed).is_err()
-        {
-            return None;
+        loop {
+            fence(Ordering::SeqCst);
+            if self.asleep.load(Ordering::Relaxed) == 0
+                || self.searching.load(Ordering::Relaxed) != 0
+                || self
+                    .searching
+                    .compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed)
+                    .is_err()
+            {
+                return None;
+            }
+            if let Some(worker) = self.rouse() {
+                return Some(worker);
+            }
+            // All have risen by themselves. One may lie down again before `searching` is given up,
+            // and whoever had work for it then was turned away: look again.
+            self.searching.store(0, Ordering::SeqCst);
         }
+    }
+
+    /// Takes one that sleeps out of those.
+    fn rouse(&self) -> Option<usize> {
         loop {
             let asleep = self.asleep.load(Ordering::SeqCst);
             if asleep == 0 {
-                self.searching.store(0, Ordering::SeqCst);
                 return None;
             }
             let worker = asleep.trailing_zeros();
@@ -54,14 +71,16 @@ impl Sleepers {
         fence(Ordering::SeqCst);
     }
 
-    /// The worker is up. True if it was woken by [`notify`](Self::notify): it is searching.
+    /// A worker that lay down is up. True if it was woken by [`notify`](Self::notify): it is searching.
     pub(crate) fn rise(&self, worker: usize) -> bool {
         let bit = 1 << worker;
         self.asleep.fetch_and(!bit, Ordering::SeqCst) & bit == 0
     }
 
-    /// The searching worker has found something.
+    /// The searching worker has found something: it must look for more after this, and notify. Whoever
+    /// made work meanwhile was turned away.
     pub(crate) fn found(&self) {
-        self.searching.store(0, Ordering::SeqCst);
+        self.searching.store(0, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Worker {
     slot: Cell<Option<Runnable>>,
     from_slot: Cell<u32>,
     ticks: Cell<u32>,
+    /// It has lain down and not risen since.
+    is_asleep: Cell<bool>,
     /// Nodes between two looks at the clock.
     nodes: Cell<u32>,
     serials: Cell<(u64, u64)>,
@@ -46,6 +48,7 @@ impl Worker {
             slot: Cell::new(None),
             from_slot: Cell::new(0),
             ticks: Cell::new(0),
+            is_asleep: Cell::new(false),
             nodes: Cell::new(MOST_NODES),
             serials: Cell::new((0, 0)),
             random: RefCell::new(fastrand::Rng::new()),
@@ -175,7 +178,8 @@ impl Worker {
     /// Runs actors until there are none, or the host should have its turn.
     fn stretch(&self, task: &Context<'_>) -> Poll<()> {
         let scheduler = &*self.scheduler;
-        let mut searching = scheduler.sleepers.rise(self.index);
+        let mut searching = self.is_asleep.take() && scheduler.sleepers.rise(self.index);
+        let mut is_first = true;
         let now = scheduler.clock.now();
         let mut stretch = Stretch { start: now, last: now };
         loop {
@@ -189,17 +193,19 @@ impl Worker {
                 *scheduler.wakers[self.index].lock() = Some(task.waker().clone());
                 scheduler.sleepers.lie_down(self.index, searching);
                 if !scheduler.has_work() && !scheduler.closed.load(Ordering::Acquire) {
+                    self.is_asleep.set(true);
                     return Poll::Pending;
                 }
                 searching = scheduler.sleepers.rise(self.index);
                 continue;
             };
-            if searching {
-                searching = false;
+            if std::mem::take(&mut searching) {
                 scheduler.sleepers.found();
-                if scheduler.has_work() {
-                    scheduler.notify();
-                }
+                is_first = true;
+            }
+            // Actors that come again were put into the queue without a word: others may run them.
+            if std::mem::take(&mut is_first) && scheduler.has_work() {
+                scheduler.notify();
             }
             self.run(runnable);
             if self.pace().is_spent() && self.look_at_clock(&mut stretch) {
