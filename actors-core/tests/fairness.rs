@@ -1,0 +1,127 @@
+//! Who is busy keeps nobody else from running; who never returns is found.
+
+mod common;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actors_core::{
+    Actor, Context, ExitReason, Handler, Link, Message, Status, StuckPolicy, System, host::Host,
+};
+use common::{Record, Recorded, Recorder, real_hosts};
+
+/// Sends to itself for ever.
+struct Busy {
+    stop: Arc<AtomicBool>,
+    rounds: Arc<AtomicUsize>,
+}
+
+impl Actor for Busy {}
+
+struct Again;
+
+impl Message for Again {
+    type Reply = ();
+}
+
+impl Handler<Again> for Busy {
+    async fn handle(&mut self, _: Again, cx: &mut Context<Self>) {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
+        if !self.stop.load(Ordering::Relaxed) {
+            cx.link().send(Again).unwrap();
+        }
+    }
+}
+
+fn threads(host: &Host) -> usize {
+    host.executor.threads().expect("a real host has threads")
+}
+
+/// More actors that never run out of messages than there are threads: others are answered, timers
+/// and tasks of the runtime go on.
+#[test]
+fn core_36_endless_messages_starve_nobody() {
+    for (name, host) in real_hosts() {
+        println!("on {name}");
+        let busy = threads(&host) + 2;
+        let system = System::builder().host(host).build();
+        let stop = Arc::new(AtomicBool::new(false));
+        let rounds: Vec<_> = (0..busy).map(|_| Arc::new(AtomicUsize::new(0))).collect();
+        let actors: Vec<Link<Busy>> = rounds
+            .iter()
+            .map(|rounds| system.spawn(Busy { stop: stop.clone(), rounds: rounds.clone() }))
+            .collect();
+        for actor in &actors {
+            actor.send(Again).unwrap();
+        }
+        let clock = system.host().clock.clone();
+        system.block_on(async {
+            let other = system.spawn(Recorder::default());
+            let ticks = system.send_interval(&other, Duration::from_millis(1), || Record(7));
+            while other.call(Recorded).await.unwrap().len() < 20 {
+                clock.sleep(Duration::from_millis(1)).await;
+            }
+            ticks.cancel();
+            let (task, done) = actors_core::ReplyTo::channel();
+            let own = clock.clone();
+            system.spawn_task(async move {
+                for _ in 0..20 {
+                    own.sleep(Duration::from_millis(1)).await;
+                }
+                task.answer(());
+            });
+            done.await.unwrap();
+        });
+        let seen: Vec<_> = rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect();
+        assert!(seen.iter().all(|rounds| *rounds > 100), "all of them run: {seen:?}");
+        stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Loops until it is released.
+struct Loops(Arc<AtomicBool>);
+
+impl Actor for Loops {}
+
+impl Handler<Again> for Loops {
+    async fn handle(&mut self, _: Again, _cx: &mut Context<Self>) {
+        while !self.0.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// A handler that does not return is found, with its actor and its message; one that awaits is not
+/// stuck, however long it takes. Kill has no power over it until it returns.
+#[test]
+fn core_36_a_handler_that_does_not_return_is_found() {
+    for (name, host) in real_hosts() {
+        println!("on {name}");
+        let told = Arc::new(AtomicUsize::new(0));
+        let count = told.clone();
+        let policy = StuckPolicy::Call(Arc::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        }));
+        let system = System::builder().host(host).stuck(Duration::from_millis(100), policy).build();
+        let reports = system.stuck();
+        let release = Arc::new(AtomicBool::new(false));
+        let patient = system.spawn_fn(|_: Record, _| ());
+        let stuck = system.spawn(Loops(release.clone()));
+        stuck.send(Again).unwrap();
+        let report = reports.recv_timeout(Duration::from_secs(60)).expect("it is found");
+        assert_eq!((report.actor, report.message), (stuck.id(), std::any::type_name::<Again>()));
+        assert!(report.after >= Duration::from_millis(100), "{report:?}");
+        stuck.kill();
+        assert_eq!(stuck.info().status, Status::Running);
+        release.store(true, Ordering::Relaxed);
+        let down = system.block_on(stuck.down());
+        assert!(matches!(down.reason, ExitReason::Killed | ExitReason::NoProc), "{down:?}");
+        assert_eq!((told.load(Ordering::SeqCst), reports.try_iter().count()), (1, 0));
+        drop(patient);
+    }
+}
