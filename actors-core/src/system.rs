@@ -15,6 +15,7 @@ use crate::{
     dead_letters::DeadLetters,
     here,
     host::Host,
+    process_groups::ProcessGroups,
     registry::Registry,
     remote::{Exports, Route, Router},
     roster::Roster,
@@ -42,6 +43,7 @@ struct Inner {
     /// Local actors that other nodes know: kept until they die.
     pins: Mutex<HashMap<ActorId, Arc<dyn AnyCell>>>,
     registry: Registry,
+    groups: ProcessGroups,
     dead_letters: DeadLetters,
     exports: Exports,
     router: RwLock<Option<Arc<dyn Router>>>,
@@ -82,6 +84,7 @@ impl SystemBuilder {
             known: Mutex::default(),
             pins: Mutex::default(),
             registry: Registry::default(),
+            groups: ProcessGroups::default(),
             dead_letters: DeadLetters::default(),
             exports: Exports::default(),
             router: RwLock::default(),
@@ -211,6 +214,10 @@ impl System {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    pub(crate) fn groups(&self) -> &ProcessGroups {
+        &self.0.groups
     }
 
     pub(crate) fn dead_letters_hub(&self) -> &DeadLetters {
