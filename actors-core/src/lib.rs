@@ -51,6 +51,7 @@
 
 mod actor;
 mod any_cell;
+mod attached;
 mod bound;
 mod cell;
 mod connection;
@@ -95,6 +96,7 @@ pub use actor::{Actor, Handler, Message};
 
 #[cfg(feature = "macros")]
 pub use actors_macros::{Actor, Message, actor};
+pub use attached::Attached;
 pub use connection::Exit;
 pub use context::Context;
 pub use dead_letters::{DeadLetter, DeadLetterCause};
