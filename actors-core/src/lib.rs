@@ -82,6 +82,7 @@ mod registry;
 pub mod remote;
 mod reply;
 mod roster;
+mod router;
 mod run;
 mod scheduler;
 mod shared;
@@ -112,6 +113,7 @@ pub use name::Name;
 pub use process_groups::ProcessGroup;
 pub use recipient::Recipient;
 pub use reply::ReplyTo;
+pub use router::{Router, Routing};
 pub use system::{System, SystemBuilder};
 pub use timer::Timer;
 
