@@ -90,6 +90,7 @@ pub mod sim;
 pub mod supervision;
 mod sync;
 mod system;
+mod task;
 mod timer;
 mod timers;
 

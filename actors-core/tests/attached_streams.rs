@@ -153,11 +153,14 @@ fn a_stream_does_not_run_ahead_of_its_actor() {
     });
 }
 
+/// Does something to a reader, and keeps it or not.
+type Way = fn(Link<Reader>) -> Option<Link<Reader>>;
+
 /// A stream ends with its actor, however that ends, and does not keep it alive; detached, it is dropped.
 #[test]
 fn a_stream_ends_with_its_actor() {
     everywhere(|system| async move {
-        let ways: [fn(Link<Reader>) -> Option<Link<Reader>>; 4] = [
+        let ways: [Way; 4] = [
             |reader| {
                 reader.stop(ExitReason::Normal);
                 Some(reader)
