@@ -18,6 +18,7 @@ use crate::{
     process_groups::ProcessGroups,
     registry::Registry,
     remote::{Exports, Route, Router},
+    root::RootHold,
     roster::Roster,
     scheduler::Scheduler,
     supervision::{OnExit, Seat},
@@ -44,6 +45,7 @@ struct Inner {
     pins: Mutex<HashMap<ActorId, Arc<dyn AnyCell>>>,
     registry: Registry,
     groups: ProcessGroups,
+    root: RootHold,
     dead_letters: DeadLetters,
     exports: Exports,
     router: RwLock<Option<Arc<dyn Router>>>,
@@ -85,6 +87,7 @@ impl SystemBuilder {
             pins: Mutex::default(),
             registry: Registry::default(),
             groups: ProcessGroups::default(),
+            root: RootHold::default(),
             dead_letters: DeadLetters::default(),
             exports: Exports::default(),
             router: RwLock::default(),
@@ -214,6 +217,10 @@ impl System {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    pub(crate) fn root_hold(&self) -> &RootHold {
+        &self.0.root
     }
 
     pub(crate) fn groups(&self) -> &ProcessGroups {

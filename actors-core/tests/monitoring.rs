@@ -11,8 +11,8 @@ use std::{
 };
 
 use actors_core::{
-    Actor, AnyLink, BoxFuture, Context, Down, ExitReason, Handler, Link, Message, MonitorRef,
-    Status, System,
+    Actor, AnyLink, BoxFuture, Context, Down, Exit, ExitReason, Handler, Link, Message, MonitorRef,
+    Root, Status, System,
 };
 use common::{Crash, Recorder, everywhere};
 
@@ -195,6 +195,55 @@ fn core_29_a_monitored_task_gives_one_down() {
 
         let (monitor, _) = tell(&watcher, Tell::Task(None, Box::pin(async {}))).await;
         assert!(monitor.is_some());
+    });
+}
+
+/// Code outside of any actor connects and monitors too: the root actor does it, survives, and lists
+/// what it has lived through. It runs while it has somebody to watch.
+#[test]
+fn core_24_the_root_actor_survives_and_lists_the_errors() {
+    everywhere(|system| async move {
+        let roots = |system: &System| {
+            let all = system.snapshot().into_iter();
+            all.filter(|i| i.type_name.ends_with("RootActor") && i.status == Status::Running)
+                .count()
+        };
+        assert_eq!((system.root(), roots(&system)), (Root::default(), 0));
+        let targets: [_; 12] = std::array::from_fn(|_| system.spawn(Recorder::default()));
+        for target in &targets {
+            assert_eq!(system.connect(&target.erase()), Ok(()));
+            assert_eq!(system.connect(&target.erase()), Ok(()), "the second time");
+        }
+        let [monitored, unmonitored] = std::array::from_fn(|_| system.spawn(Recorder::default()));
+        system.monitor(&monitored.erase());
+        let dropped = system.monitor(&unmonitored.erase());
+        system.demonitor(dropped);
+        system.disconnect(&targets[0].erase());
+        assert_eq!(roots(&system), 1);
+        for target in targets.iter().chain([&unmonitored]) {
+            let down = target.down();
+            target.send(Crash).unwrap();
+            down.await;
+        }
+        monitored.stop(ExitReason::Shutdown);
+        while roots(&system) > 0 {
+            system.host().clock.sleep(Duration::from_micros(100)).await;
+        }
+        let root = system.root();
+        let failed: Vec<_> = root.exits.iter().map(|exit| exit.actor).collect();
+        assert_eq!(failed, targets[2..].iter().map(Link::id).collect::<Vec<_>>(), "the last ten");
+        let is_panic = |exit: &Exit| matches!(exit.reason, ExitReason::Panic { .. });
+        assert!(root.exits.iter().all(is_panic));
+        let [down] = &root.downs[..] else { panic!("{:?}", root.downs) };
+        assert_eq!((down.actor, &down.reason), (monitored.id(), &ExitReason::Shutdown));
+
+        system.connect(&monitored.erase()).unwrap();
+        system.monitor(&monitored.erase());
+        while system.root().downs.len() < 2 || system.root().exits.last() == root.exits.last() {
+            system.host().clock.sleep(Duration::from_micros(100)).await;
+        }
+        assert_eq!(system.root().exits[9].reason, ExitReason::NoProc);
+        assert_eq!(system.root().downs[1].reason, ExitReason::NoProc);
     });
 }
 
