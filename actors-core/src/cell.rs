@@ -414,8 +414,8 @@ impl<A: Actor> ActorCell<A> {
     fn end_of_life(&self) {
         let Some(ext) = self.ext.get() else { return };
         let life = std::mem::take(&mut ext.lock().life);
-        for (monitor, (actor, _)) in &life.monitors {
-            actor.cell().unwatch(*monitor);
+        for (monitor, (watched, _)) in &life.monitors {
+            watched.unwatch(*monitor);
         }
         self.take_notes();
         drop_guarded(life);

@@ -6,7 +6,7 @@ use crate::{
     cell::{AFTER, ActorCell, AnyCell, STOPPED},
     ext::{DownAction, Ext},
     host::Time,
-    monitor::Watcher,
+    monitor::{Watched, Watcher},
     shared::Shared,
 };
 
@@ -73,7 +73,8 @@ impl<A: Actor> Context<A> {
     }
 
     /// Watches an actor: its end comes to [`Actor::on_down`], once, after all messages that it sent
-    /// here before. A dead one answers at once with [`ExitReason::NoProc`].
+    /// here before. A dead one answers at once with [`ExitReason::NoProc`]. A monitor keeps nobody
+    /// alive.
     pub fn monitor(&mut self, actor: &AnyLink) -> MonitorRef {
         self.watch(actor, None)
     }
@@ -89,7 +90,7 @@ impl<A: Actor> Context<A> {
 
     fn watch(&mut self, actor: &AnyLink, action: Option<DownAction<A>>) -> MonitorRef {
         let monitor = self.system().next_monitor();
-        self.ext().lock().life.monitors.insert(monitor, (actor.clone(), action));
+        self.ext().lock().life.monitors.insert(monitor, (Watched::actor(actor), action));
         let own = Arc::downgrade(&self.cell().to_arc());
         let notify = Arc::new(move |down| {
             if let Some(cell) = own.upgrade() {
@@ -105,8 +106,8 @@ impl<A: Actor> Context<A> {
     /// Ends a monitor: no `Down` of it is handled any more, a queued one included.
     pub fn demonitor(&mut self, monitor: MonitorRef) {
         let removed = self.ext().lock().life.monitors.remove(&monitor);
-        if let Some((actor, _)) = removed {
-            actor.cell().unwatch(monitor);
+        if let Some((watched, _)) = removed {
+            watched.unwatch(monitor);
         }
     }
 

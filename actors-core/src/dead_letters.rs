@@ -24,7 +24,7 @@ pub enum DeadLetterCause {
     Crashed,
     /// It was of a rolled-back run of its group.
     Fenced,
-    /// It could not be delivered on another node.
+    /// It could not be delivered on another node, or no member of a pool has taken it.
     Undeliverable,
 }
 

@@ -93,6 +93,14 @@ pub enum SendError<M> {
     /// A blocking send on a thread that drives actors: it would deadlock.
     #[error("a blocking send on a thread that drives actors")]
     WouldBlock(M),
+    /// Nobody has the [name](crate::Name), or somebody of another type. A retry may succeed.
+    #[error("{error}")]
+    Name {
+        /// The message.
+        message: M,
+        /// What is wrong with the name.
+        error: NameError,
+    },
 }
 
 impl<M> SendError<M> {
@@ -104,7 +112,7 @@ impl<M> SendError<M> {
             | Self::NoConnection(m)
             | Self::Full(m)
             | Self::WouldBlock(m) => m,
-            Self::Encode { message, .. } => message,
+            Self::Encode { message, .. } | Self::Name { message, .. } => message,
         }
     }
 }
@@ -124,6 +132,7 @@ impl<M> From<SendError<M>> for CallError {
             SendError::NoConnection(_) => Self::NoConnection,
             SendError::Full(_) => Self::Full,
             SendError::WouldBlock(_) => Self::WouldBlock,
+            SendError::Name { error, .. } => Self::Name(error),
         }
     }
 }
@@ -165,6 +174,9 @@ pub enum CallError {
     /// The function needs the actor in this process, and it is on another node. Nothing happened.
     #[error("the actor is on another node")]
     NotLocal,
+    /// Nobody has the [name](crate::Name), or somebody of another type. Nothing happened.
+    #[error(transparent)]
+    Name(#[from] NameError),
 }
 
 /// Why an actor did not start.

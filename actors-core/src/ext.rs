@@ -13,9 +13,15 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
-    Actor, ActorId, AnyLink, BoxFuture, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
-    StartError, SystemId, bound::Bound, connection::Connections, host::Time, monitor::Watcher,
-    node::Letter, remote::Route, supervision::OnExit,
+    Actor, ActorId, BoxFuture, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
+    StartError, SystemId,
+    bound::Bound,
+    connection::Connections,
+    host::Time,
+    monitor::{Watched, Watcher},
+    node::Letter,
+    remote::Route,
+    supervision::OnExit,
 };
 
 pub(crate) type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
@@ -76,7 +82,7 @@ pub(crate) struct OfLife<A: Actor> {
     /// It has stopped itself.
     pub(crate) stop: Option<ExitReason>,
     pub(crate) message_epoch: Option<GroupEpoch>,
-    pub(crate) monitors: HashMap<MonitorRef, (AnyLink, Option<DownAction<A>>)>,
+    pub(crate) monitors: HashMap<MonitorRef, (Watched, Option<DownAction<A>>)>,
     pub(crate) after: Vec<AfterAction<A>>,
 }
 

@@ -11,12 +11,11 @@ use std::{
 
 use crate::{
     Actor, ActorId, ActorInfo, BoxFuture, CallError, Down, ExitReason, GroupEpoch, Handler,
-    Message, ReplyTo, SendError,
+    Message, Recipient, ReplyTo, SendError,
     cell::{ActorCell, AnyCell},
     here,
     host::{Clock, Time},
     monitor::Watcher,
-    payload::Exec,
     remote::Location,
     reply::{Waiting, one_shot},
     system::drives_this_thread,
@@ -101,11 +100,8 @@ impl<A: Actor> Link<A> {
     {
         let (reply, waiting) = one_shot();
         let sent = self.0.push(message, Some(reply));
-        Call {
-            waiting: sent.map(|()| waiting).map_err(CallError::from),
-            clock: self.0.system().host().clock.clone(),
-            timeout: Some(DEFAULT_TIMEOUT),
-        }
+        let sent = sent.map(|()| waiting).map_err(CallError::from);
+        Call::new(sent, self.0.system().host().clock.clone())
     }
 
     /// [`call`](Self::call) for plain threads.
@@ -138,24 +134,6 @@ impl<A: Actor> Link<A> {
         self.0.push(message, Some(reply))
     }
 
-    /// Runs a function in the actor with its state, between two messages.
-    ///
-    /// # Errors
-    /// [`CallError::NotLocal`] on a remote link; else as [`call`](Self::call).
-    pub fn exec<R, F>(&self, function: F) -> Call<R>
-    where
-        R: Send + 'static,
-        F: FnOnce(&mut A) -> R + Send + 'static,
-    {
-        let (reply, waiting) = one_shot();
-        let sent = self.0.push_local(Exec { function, reply, epoch: here::epoch() });
-        Call {
-            waiting: sent.map(|()| waiting),
-            clock: self.0.system().host().clock.clone(),
-            timeout: Some(DEFAULT_TIMEOUT),
-        }
-    }
-
     /// The link without its type.
     pub fn erase(&self) -> AnyLink {
         AnyLink::new(self.0.clone())
@@ -166,8 +144,7 @@ impl<A: Actor> Link<A> {
     where
         A: Handler<M>,
     {
-        self.0.add_link();
-        Recipient(self.0.clone())
+        Recipient::new(self.0.clone())
     }
 
     /// A link that does not keep the actor alive.
@@ -247,53 +224,6 @@ impl<A: Actor> Clone for WeakLink<A> {
 impl<A: Actor> fmt::Debug for WeakLink<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WeakLink<{}>", type_name::<A>())
-    }
-}
-
-/// The address of any actor that takes `M`.
-pub struct Recipient<M: Message>(Arc<dyn Receives<M>>);
-
-impl<M: Message> Recipient<M> {
-    /// As [`Link::send`].
-    ///
-    /// # Errors
-    /// As [`Link::send`].
-    pub fn send(&self, message: M) -> Result<(), SendError<M>> {
-        self.0.receive(message, None)
-    }
-
-    /// The identity of the actor.
-    pub fn id(&self) -> ActorId {
-        self.0.id()
-    }
-}
-
-impl<M: Message> Clone for Recipient<M> {
-    fn clone(&self) -> Self {
-        self.0.add_link();
-        Self(self.0.clone())
-    }
-}
-
-impl<M: Message> Drop for Recipient<M> {
-    fn drop(&mut self) {
-        self.0.drop_link();
-    }
-}
-
-impl<M: Message> fmt::Debug for Recipient<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Recipient<{}>({})", type_name::<M>(), self.id())
-    }
-}
-
-trait Receives<M: Message>: AnyCell {
-    fn receive(&self, message: M, reply: Option<ReplyTo<M::Reply>>) -> Result<(), SendError<M>>;
-}
-
-impl<M: Message, A: Handler<M>> Receives<M> for ActorCell<A> {
-    fn receive(&self, message: M, reply: Option<ReplyTo<M::Reply>>) -> Result<(), SendError<M>> {
-        self.push(message, reply)
     }
 }
 
@@ -415,6 +345,11 @@ pub struct Call<R> {
 }
 
 impl<R> Call<R> {
+    /// A question that was sent, or was not.
+    pub(crate) fn new(waiting: Result<Waiting<R>, CallError>, clock: Arc<dyn Clock>) -> Self {
+        Self { waiting, clock, timeout: Some(DEFAULT_TIMEOUT) }
+    }
+
     /// Waits that long instead of 5 s.
     pub const fn within(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

@@ -1,13 +1,16 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActorId, ExitReason, SystemId};
+use crate::{ActorId, AnyLink, ExitReason, SystemId, cell::AnyCell};
 
-/// The end of one incarnation of a monitored actor.
+/// The end of one incarnation of a monitored actor, or of a monitored task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Down {
-    /// Who.
+    /// Who; a task has an identity of its own.
     pub actor: ActorId,
     /// Which of its lives.
     pub incarnation: u32,
@@ -19,6 +22,38 @@ pub struct Down {
 /// is delivered; a restarted actor must be monitored again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MonitorRef(pub(crate) u64);
+
+/// What a monitor is on, to let go of it.
+pub(crate) enum Watched {
+    /// An actor here, which the monitor does not keep.
+    Here(Weak<dyn AnyCell>),
+    /// One on another node: what is known of it here is kept.
+    Away(AnyLink),
+    Task,
+}
+
+impl Watched {
+    pub(crate) fn actor(actor: &AnyLink) -> Self {
+        let cell = actor.cell();
+        if cell.location().node == cell.system_of().id() {
+            Self::Here(Arc::downgrade(cell))
+        } else {
+            Self::Away(actor.clone())
+        }
+    }
+
+    pub(crate) fn unwatch(&self, monitor: MonitorRef) {
+        match self {
+            Self::Here(cell) => {
+                if let Some(cell) = cell.upgrade() {
+                    cell.unwatch(monitor);
+                }
+            }
+            Self::Away(actor) => actor.cell().unwatch(monitor),
+            Self::Task => {}
+        }
+    }
+}
 
 /// Who is told.
 pub(crate) enum Watcher {

@@ -542,7 +542,7 @@ fn take_end<A: Actor>(cell: &ActorCell<A>) -> Option<ExitReason> {
     reason
 }
 
-fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
         .map(|s| (*s).to_owned())

@@ -16,8 +16,10 @@ use crate::{
     dead_letters::DeadLetters,
     here,
     host::Host,
+    process_groups::ProcessGroups,
     registry::Registry,
     remote::{Exports, Route, Router},
+    root::RootHold,
     roster::Roster,
     scheduler::Scheduler,
     stuck::{Stuck, StuckPolicy, Watch},
@@ -44,6 +46,8 @@ struct Inner {
     /// Local actors that other nodes know: kept until they die.
     pins: Mutex<HashMap<ActorId, Arc<dyn AnyCell>>>,
     registry: Registry,
+    groups: ProcessGroups,
+    root: RootHold,
     dead_letters: DeadLetters,
     exports: Exports,
     router: RwLock<Option<Arc<dyn Router>>>,
@@ -92,6 +96,8 @@ impl SystemBuilder {
             known: Mutex::default(),
             pins: Mutex::default(),
             registry: Registry::default(),
+            groups: ProcessGroups::default(),
+            root: RootHold::default(),
             dead_letters: DeadLetters::default(),
             exports: Exports::default(),
             router: RwLock::default(),
@@ -229,6 +235,14 @@ impl System {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    pub(crate) fn root_hold(&self) -> &RootHold {
+        &self.0.root
+    }
+
+    pub(crate) fn groups(&self) -> &ProcessGroups {
+        &self.0.groups
     }
 
     pub(crate) fn dead_letters_hub(&self) -> &DeadLetters {

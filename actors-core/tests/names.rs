@@ -2,8 +2,10 @@
 
 mod common;
 
-use actors_core::{ExitReason, NameError};
-use common::{Crash, Recorded, Recorder, everywhere};
+use std::time::Duration;
+
+use actors_core::{CallError, ExitReason, NameError, ReplyTo, SendError};
+use common::{Crash, Record, Recorded, Recorder, everywhere};
 
 /// A free name is given, a taken one refused; the loser stays nameless and its death changes nothing.
 #[test]
@@ -36,5 +38,66 @@ fn core_33_a_name_goes_with_its_actor() {
         assert_eq!(system.whereis::<Recorder>("r").unwrap_err(), unknown);
         assert_eq!(system.register("r", &actor.erase()), Err(NameError::Dead));
         assert_eq!(system.unregister("r"), Err(unknown));
+    });
+}
+
+/// A name works wherever a link does, and leads to whoever has it when it is used.
+#[test]
+fn core_34_a_name_is_an_address() {
+    everywhere(|system| async move {
+        let name = system.named::<Recorder>("r");
+        let first = system.spawn(Recorder::default());
+        system.register("r", &first.erase()).unwrap();
+        name.send(Record(1)).unwrap();
+        name.send_wait(Record(2), Duration::from_secs(1)).await.unwrap();
+        name.update(|recorder| recorder.0.push(3)).unwrap();
+        let (reply, answer) = ReplyTo::channel();
+        name.ask(Recorded, reply).unwrap();
+        assert_eq!(answer.await, Ok(vec![1, 2, 3]));
+        assert_eq!(name.call(Recorded).await, Ok(vec![1, 2, 3]));
+        assert_eq!(name.exec(|recorder| recorder.0.pop()).await, Ok(Some(3)));
+        assert_eq!(name.query(|recorder| recorder.0.len()).await, Ok(2));
+        assert_eq!(name.info().unwrap().id, first.id());
+        assert_eq!(name.resolve().unwrap(), first);
+
+        let down = name.down().unwrap();
+        name.stop(ExitReason::Shutdown).unwrap();
+        assert_eq!(down.await.reason, ExitReason::Shutdown);
+        let second = system.spawn(Recorder(vec![9]));
+        system.register("r", &second.erase()).unwrap();
+        assert_eq!(name.call(Recorded).await, Ok(vec![9]));
+        let down = name.down().unwrap();
+        name.kill().unwrap();
+        assert_eq!(down.await.reason, ExitReason::Killed);
+    });
+}
+
+/// With an unknown name, or that of another type, nothing happens; messages come back.
+#[test]
+fn core_33_core_34_core_4_an_unknown_name_is_a_typed_error() {
+    everywhere(|system| async move {
+        let (name, unknown) =
+            (system.named::<Recorder>("nobody"), NameError::Unknown("nobody".into()));
+        let Err(SendError::Name { message: Record(7), error }) = name.send(Record(7)) else {
+            panic!("the message comes back");
+        };
+        assert_eq!(error, unknown);
+        let waited = name.send_wait(Record(8), Duration::ZERO).await;
+        assert_eq!(waited.unwrap_err().into_inner().0, 8);
+        assert_eq!(name.call(Recorded).await, Err(CallError::Name(unknown.clone())));
+        assert_eq!(name.exec(|_| ()).await, Err(CallError::Name(unknown.clone())));
+        assert_eq!(name.query(|_| ()).await, Err(CallError::Name(unknown.clone())));
+        assert_eq!(name.update(|_| ()), Err(CallError::Name(unknown.clone())));
+        assert_eq!(name.info().unwrap_err(), unknown);
+        assert_eq!(name.stop(ExitReason::Normal), Err(unknown.clone()));
+        assert_eq!(name.kill(), Err(unknown.clone()));
+        assert_eq!(name.down().err(), Some(unknown));
+
+        let other = system.spawn_fn(|Recorded: Recorded, _cx| vec![]);
+        system.register("nobody", &other.erase()).unwrap();
+        let wrong = name.send(Record(9));
+        let Err(SendError::Name { error: NameError::WrongType { .. }, .. }) = wrong else {
+            panic!("{wrong:?}");
+        };
     });
 }
