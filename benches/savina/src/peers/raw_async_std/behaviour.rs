@@ -1,0 +1,241 @@
+//! The tasks of the workloads, in the place of actors.
+
+use std::panic::AssertUnwindSafe;
+
+use async_std::{
+    channel::{Sender, unbounded},
+    task,
+};
+use futures_channel::oneshot;
+use futures_lite::FutureExt;
+
+use crate::{
+    measure::Latch,
+    parts::{Countdown, Forks, Item, Lives, Partners, some_work},
+    workload::BATCH,
+};
+
+/// A task that handles one message after the other, for as long as somebody can send one.
+pub(super) fn actor<M: Send + 'static>(mut handle: impl FnMut(M) + Send + 'static) -> Sender<M> {
+    let (address, mailbox) = unbounded();
+    task::spawn(async move {
+        while let Ok(message) = mailbox.recv().await {
+            handle(message);
+        }
+    });
+    address
+}
+
+// pingpong, ring
+
+pub(super) enum ToNode {
+    Next(Sender<Self>),
+    Token(u64),
+}
+
+pub(super) fn node(done: &'static Latch) -> Sender<ToNode> {
+    let mut next: Option<Sender<ToNode>> = None;
+    actor(move |message| match (message, &next) {
+        (ToNode::Next(node), _) => next = Some(node),
+        (ToNode::Token(left), Some(next)) if left > 0 => {
+            next.try_send(ToNode::Token(left - 1)).expect("it lives");
+        }
+        (ToNode::Token(_), _) => done.arrive(),
+    })
+}
+
+// counting
+
+pub(super) fn counter(n: u64, done: &'static Latch) -> Sender<u64> {
+    let mut left = Countdown::new(n, done);
+    actor(move |_| {
+        left.count();
+    })
+}
+
+// fan-in
+
+pub(super) enum ToSink {
+    Sources(Vec<Sender<u64>>),
+    Hold(oneshot::Receiver<()>, &'static Latch),
+    Item(Item),
+}
+
+pub(super) fn source(id: u32, sink: Sender<ToSink>, mut batches: Countdown) -> Sender<u64> {
+    actor(move |n| {
+        if batches.is_over() {
+            return;
+        }
+        for item in Item::batch(id, n) {
+            sink.try_send(ToSink::Item(item)).expect("it lives");
+        }
+        batches.count();
+    })
+}
+
+pub(super) fn sink(mut left: Countdown) -> Sender<ToSink> {
+    let (address, mailbox) = unbounded();
+    let mut sources: Vec<Sender<u64>> = Vec::new();
+    task::spawn(async move {
+        while let Ok(message) = mailbox.recv().await {
+            match message {
+                ToSink::Sources(all) => sources = all,
+                ToSink::Hold(gate, held) => {
+                    held.arrive();
+                    gate.await.expect("it is opened");
+                }
+                ToSink::Item(item) => {
+                    if left.count() && item.last && !sources.is_empty() {
+                        sources[item.source as usize].try_send(BATCH).expect("it lives");
+                    }
+                }
+            }
+        }
+    });
+    address
+}
+
+// ask
+
+pub(super) struct Question(pub(super) u64, pub(super) oneshot::Sender<u64>);
+
+pub(super) fn service() -> Sender<Question> {
+    actor(|Question(i, reply)| reply.send(i).expect("the asker waits"))
+}
+
+// big
+
+pub(super) enum ToBig {
+    All(Vec<Sender<Self>>),
+    Ping(u32),
+    Pong,
+}
+
+pub(super) fn big(id: u32, mut left: Countdown) -> Sender<ToBig> {
+    let (mut all, mut partners): (Vec<Sender<_>>, _) = (Vec::new(), Partners::of(id));
+    actor(move |message| match message {
+        ToBig::All(actors) => all = actors,
+        ToBig::Ping(from) => all[from as usize].try_send(ToBig::Pong).expect("it lives"),
+        ToBig::Pong => {
+            if left.count() {
+                all[partners.pick()].try_send(ToBig::Ping(id)).expect("it lives");
+            }
+        }
+    })
+}
+
+// fork-join
+
+pub(super) fn worker(rounds: u64, done: &'static Latch) -> Sender<u64> {
+    let mut left = Countdown::new(rounds, done);
+    actor(move |i| {
+        some_work(i);
+        left.count();
+    })
+}
+
+// philosophers
+
+pub(super) enum ToArbiter {
+    Table(Vec<Sender<ToPhilosopher>>),
+    Hungry(u32),
+    Finished(u32),
+}
+
+pub(super) enum ToPhilosopher {
+    Denied,
+    Eat,
+}
+
+pub(super) fn arbiter() -> Sender<ToArbiter> {
+    let (mut forks, mut philosophers): (_, Vec<Sender<_>>) = (Forks::default(), Vec::new());
+    actor(move |message| match message {
+        ToArbiter::Table(all) => philosophers = all,
+        ToArbiter::Hungry(id) => {
+            let answer = if forks.take(id) { ToPhilosopher::Eat } else { ToPhilosopher::Denied };
+            philosophers[id as usize].try_send(answer).expect("it lives");
+        }
+        ToArbiter::Finished(id) => forks.put(id),
+    })
+}
+
+pub(super) fn philosopher(
+    id: u32,
+    arbiter: Sender<ToArbiter>,
+    mut left: Countdown,
+) -> Sender<ToPhilosopher> {
+    actor(move |message| {
+        let hungry = match message {
+            ToPhilosopher::Denied => true,
+            ToPhilosopher::Eat => {
+                arbiter.try_send(ToArbiter::Finished(id)).expect("it lives");
+                left.count()
+            }
+        };
+        if hungry {
+            arbiter.try_send(ToArbiter::Hungry(id)).expect("it lives");
+        }
+    })
+}
+
+// spawn
+
+pub(super) enum ToSpawner {
+    Spawn(u64, &'static Lives),
+    Touch,
+    Stop,
+}
+
+pub(super) fn spawner() -> Sender<ToSpawner> {
+    let mut children: Vec<Sender<()>> = Vec::new();
+    actor(move |message| match message {
+        ToSpawner::Spawn(n, lives) => children = (0..n).map(|_| idle(lives)).collect(),
+        ToSpawner::Touch => {
+            for child in &children {
+                child.try_send(()).expect("it lives");
+            }
+        }
+        ToSpawner::Stop => children.clear(),
+    })
+}
+
+fn idle(lives: &'static Lives) -> Sender<()> {
+    let (address, mailbox) = unbounded();
+    task::spawn(async move {
+        lives.started.arrive();
+        while mailbox.recv().await.is_ok() {
+            lives.touched.arrive();
+        }
+        lives.stopped.arrive();
+    });
+    address
+}
+
+// restart
+
+pub(super) type Crashed = Result<(), &'static str>;
+
+pub(super) enum ToFragile {
+    Crash(fn() -> Crashed),
+    Question(u64, oneshot::Sender<u64>),
+}
+
+/// Starts the fragile task, again after every failure, and tells its address each time.
+pub(super) async fn watch(starts: Sender<Sender<ToFragile>>) {
+    loop {
+        let (address, mailbox) = unbounded();
+        let fragile = AssertUnwindSafe(async move {
+            while let Ok(message) = mailbox.recv().await {
+                match message {
+                    ToFragile::Crash(crash) => crash()?,
+                    ToFragile::Question(i, reply) => reply.send(i).expect("the asker waits"),
+                }
+            }
+            Crashed::Ok(())
+        });
+        let fragile = task::spawn(fragile.catch_unwind());
+        if starts.try_send(address).is_err() || matches!(fragile.await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
