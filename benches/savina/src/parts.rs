@@ -114,6 +114,9 @@ impl Lives {
     }
 }
 
+/// Why the actor of the restarts crashes; no news as a panic.
+pub(crate) const AS_TOLD: &str = "as told";
+
 /// The message of a timer: when it was to fire.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Due(Instant);

@@ -1,6 +1,8 @@
 //! The systems side by side: each does the same workloads, in the same order, by the same names.
 
+mod actix;
 mod actors;
+mod kameo;
 mod ractor;
 mod raw_async_std;
 mod raw_tokio;
@@ -8,8 +10,14 @@ mod raw_tokio;
 use crate::measure::Samples;
 
 /// All systems; ours is the first.
-pub(crate) static PEERS: &[&dyn Peer] =
-    &[&actors::Actors, &raw_tokio::RawTokio, &raw_async_std::RawAsyncStd, &ractor::Ractor];
+pub(crate) static PEERS: &[&dyn Peer] = &[
+    &actors::Actors,
+    &raw_tokio::RawTokio,
+    &raw_async_std::RawAsyncStd,
+    &ractor::Ractor,
+    &kameo::Kameo,
+    &actix::Actix,
+];
 
 pub(crate) fn find(name: &str) -> Option<&'static dyn Peer> {
     PEERS.iter().find(|peer| peer.name() == name).copied()

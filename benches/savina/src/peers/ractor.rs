@@ -21,7 +21,7 @@ use crate::{
         Laps, Latch, Sample, Samples, SpawnRound, TimerRound, resident, spawn_rounds, time, timed,
         timer_rounds,
     },
-    parts::{Countdown, Lateness, Partners},
+    parts::{AS_TOLD, Countdown, Lateness, Partners},
     workload::{BATCH, BIG, PHILOSOPHERS, RING, SOURCES, WORKERS},
 };
 
@@ -196,11 +196,11 @@ impl Peer for Ractor {
     }
 
     fn restart_panic(&self, n: u64) -> Samples {
-        timed(n, restarts(n, || panic!("as told")))
+        timed(n, restarts(n, || panic!("{AS_TOLD}")))
     }
 
     fn restart_error(&self, n: u64) -> Samples {
-        timed(n, restarts(n, || Err("as told".into())))
+        timed(n, restarts(n, || Err(AS_TOLD.into())))
     }
 
     fn timers(&self, n: u64) -> Samples {

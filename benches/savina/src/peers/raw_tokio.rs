@@ -27,7 +27,7 @@ use crate::{
         Laps, Latch, Sample, Samples, SpawnRound, TimerRound, resident, spawn_rounds, time, timed,
         timer_rounds,
     },
-    parts::{Countdown, Due, Lateness},
+    parts::{AS_TOLD, Countdown, Due, Lateness},
     workload::{BATCH, BIG, BOUND, PHILOSOPHERS, RING, SOURCES, THREADS, WORKERS},
 };
 
@@ -245,11 +245,11 @@ impl Peer for RawTokio {
     }
 
     fn restart_panic(&self, n: u64) -> Samples {
-        timed(n, restarts(n, || panic!("as told")))
+        timed(n, restarts(n, || panic!("{AS_TOLD}")))
     }
 
     fn restart_error(&self, n: u64) -> Samples {
-        timed(n, restarts(n, || Err("as told")))
+        timed(n, restarts(n, || Err(AS_TOLD)))
     }
 
     fn timers(&self, n: u64) -> Samples {

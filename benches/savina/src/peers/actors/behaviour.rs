@@ -11,7 +11,7 @@ use futures_channel::oneshot;
 
 use crate::{
     measure::{Laps, Latch},
-    parts::{Countdown, Due, Forks, Item, Lateness, Lives, Partners, some_work},
+    parts::{AS_TOLD, Countdown, Due, Forks, Item, Lateness, Lives, Partners, some_work},
     workload::BATCH,
 };
 
@@ -385,8 +385,8 @@ impl Actor for Fragile {}
 impl Handler<Crash> for Fragile {
     async fn handle(&mut self, crash: Crash, cx: &mut Context<Self>) {
         match crash {
-            Crash::Panic => panic!("as told"),
-            Crash::Error => cx.stop(ExitReason::Error("as told".into())),
+            Crash::Panic => panic!("{AS_TOLD}"),
+            Crash::Error => cx.stop(ExitReason::Error(AS_TOLD.into())),
         }
     }
 }
