@@ -245,10 +245,10 @@ fn fan_in(
     done: &'static Latch,
     sent: &'static Latch,
 ) -> (Addr<Sink>, Vec<Addr<Source>>) {
-    let sink = start(&system, Sink { sources: Vec::new(), left: Countdown::new(n, done) });
+    let sink = start(system, Sink { sources: Vec::new(), left: Countdown::new(n, done) });
     let source = |id| {
         let (sink, batches) = (sink.clone(), Countdown::new(batches, sent));
-        start(&system, Source { id, sink, batches })
+        start(system, Source { id, sink, batches })
     };
     let sources = (0..SOURCES as u32).map(source).collect();
     (sink, sources)

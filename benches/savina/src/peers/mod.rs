@@ -6,6 +6,7 @@ mod kameo;
 mod ractor;
 mod raw_async_std;
 mod raw_tokio;
+mod xtra;
 
 use crate::measure::Samples;
 
@@ -17,6 +18,7 @@ pub(crate) static PEERS: &[&dyn Peer] = &[
     &ractor::Ractor,
     &kameo::Kameo,
     &actix::Actix,
+    &xtra::Xtra,
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static dyn Peer> {
