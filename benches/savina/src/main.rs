@@ -3,6 +3,7 @@
 //! Every repetition runs in a process of its own, which is this program with a hidden subcommand: see
 //! [`child`].
 
+mod chart;
 mod child;
 mod measure;
 mod options;
@@ -22,6 +23,9 @@ fn main() -> anyhow::Result<()> {
         return child::run(system, workload, *n);
     }
     let results = run::all(&options)?;
+    if let Some(file) = &options.chart {
+        chart::draw(&results, file)?;
+    }
     if options.json {
         report::json(&results)?;
     } else {
