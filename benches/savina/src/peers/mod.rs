@@ -2,6 +2,7 @@
 
 mod actix;
 mod actors;
+mod coerce;
 mod kameo;
 mod ractor;
 mod raw_async_std;
@@ -19,6 +20,7 @@ pub(crate) static PEERS: &[&dyn Peer] = &[
     &kameo::Kameo,
     &actix::Actix,
     &xtra::Xtra,
+    &coerce::Coerce,
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static dyn Peer> {
