@@ -4,7 +4,8 @@
 //! `do_send` does not heed the capacity of a mailbox, so none has a bound. Its supervisor restarts an
 //! actor that stops; a panic ends the thread.
 
-mod behaviour;
+mod lives;
+mod messaging;
 
 use std::{
     sync::mpsc,
@@ -16,7 +17,7 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Supervisor, System};
 use futures_channel::oneshot;
 use futures_lite::future::block_on;
 
-use self::behaviour::*;
+use self::{lives::*, messaging::*};
 use super::Peer;
 use crate::{
     measure::{

@@ -3,7 +3,8 @@
 //! Threads: those of the default host, one a core or as many as `ASYNC_STD_THREAD_COUNT` says, which
 //! the parent of this process has set to 2.
 
-mod behaviour;
+mod lives;
+mod messaging;
 
 use std::{
     sync::mpsc,
@@ -14,7 +15,7 @@ use actors_core::{Link, System};
 use actors_supervise::{ChildSpec, Limit, Strategy, Supervisor};
 use futures_channel::oneshot;
 
-use self::behaviour::*;
+use self::{lives::*, messaging::*};
 use super::Peer;
 use crate::{
     measure::{

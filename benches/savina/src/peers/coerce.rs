@@ -2,7 +2,8 @@
 //!
 //! It has no restarts.
 
-mod behaviour;
+mod lives;
+mod messaging;
 
 use std::{
     sync::mpsc,
@@ -13,7 +14,7 @@ use coerce::actor::{Actor, LocalActorRef, system::ActorSystem};
 use futures_channel::oneshot;
 use tokio::runtime::Runtime;
 
-use self::behaviour::*;
+use self::{lives::*, messaging::*};
 use super::{Peer, raw_tokio::runtime};
 use crate::{
     measure::{
@@ -27,7 +28,7 @@ use crate::{
 pub(super) struct Coerce;
 
 fn start<A: Actor>(runtime: &Runtime, system: &ActorSystem, actor: A) -> LocalActorRef<A> {
-    runtime.block_on(behaviour::start(system, actor))
+    runtime.block_on(messaging::start(system, actor))
 }
 
 impl Peer for Coerce {

@@ -3,7 +3,8 @@
 //!
 //! Restarts are by its own supervision.
 
-mod behaviour;
+mod lives;
+mod messaging;
 
 use std::{
     sync::mpsc,
@@ -16,7 +17,7 @@ use kameo::{
     mailbox,
 };
 
-use self::behaviour::*;
+use self::{lives::*, messaging::*};
 use super::{Peer, raw_tokio::runtime};
 use crate::{
     measure::{

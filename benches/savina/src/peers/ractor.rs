@@ -3,7 +3,8 @@
 //! Restarts are by its pattern: a supervisor hears of the failure and starts a linked actor anew,
 //! whose address it hands out.
 
-mod behaviour;
+mod lives;
+mod messaging;
 
 use std::{
     sync::mpsc,
@@ -14,7 +15,7 @@ use futures_channel::oneshot;
 use ractor::{Actor, ActorRef, call};
 use tokio::{runtime::Runtime, sync::mpsc::unbounded_channel};
 
-use self::behaviour::*;
+use self::{lives::*, messaging::*};
 use super::{Peer, raw_tokio::runtime};
 use crate::{
     measure::{

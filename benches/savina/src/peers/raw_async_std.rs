@@ -5,7 +5,8 @@
 //! a `oneshot`. A task is restarted by a loop around it that catches its panics; as its channel ends
 //! with it, the new one's address is handed out.
 
-mod behaviour;
+mod lives;
+mod messaging;
 
 use std::{
     sync::mpsc,
@@ -19,7 +20,7 @@ use async_std::{
 use futures_channel::oneshot;
 use futures_lite::future::block_on;
 
-use self::behaviour::*;
+use self::{lives::*, messaging::*};
 use super::Peer;
 use crate::{
     measure::{

@@ -4,7 +4,8 @@
 //! Two worker threads. A question carries a `oneshot`. A task is restarted by another one that watches
 //! its `JoinHandle`; as its channel ends with it, the new one's address is handed out.
 
-mod behaviour;
+mod lives;
+mod messaging;
 
 use std::{
     sync::mpsc,
@@ -20,7 +21,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::behaviour::*;
+use self::{lives::*, messaging::*};
 use super::Peer;
 use crate::{
     measure::{

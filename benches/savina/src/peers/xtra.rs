@@ -3,7 +3,8 @@
 //!
 //! It has neither restarts nor timers.
 
-mod behaviour;
+mod lives;
+mod messaging;
 
 use std::{
     sync::mpsc,
@@ -14,7 +15,7 @@ use futures_channel::oneshot;
 use futures_lite::future::block_on;
 use xtra::{Address, Mailbox, spawn_tokio};
 
-use self::behaviour::*;
+use self::{lives::*, messaging::*};
 use super::{Peer, raw_tokio::runtime};
 use crate::{
     measure::{Laps, Latch, Sample, Samples, SpawnRound, resident, spawn_rounds, time, timed},

@@ -1,4 +1,4 @@
-//! The tasks of the workloads, in the place of actors.
+//! The tasks of the workloads that send and ask, in the place of actors.
 
 use tokio::sync::{
     mpsc::{UnboundedSender, unbounded_channel},
@@ -7,7 +7,7 @@ use tokio::sync::{
 
 use crate::{
     measure::Latch,
-    parts::{Countdown, Forks, Item, Lives, Partners, some_work},
+    parts::{Countdown, Forks, Item, Partners, some_work},
     workload::BATCH,
 };
 
@@ -179,65 +179,4 @@ pub(super) fn philosopher(
             arbiter.send(ToArbiter::Hungry(id)).expect("it lives");
         }
     })
-}
-
-// spawn
-
-pub(super) enum ToSpawner {
-    Spawn(u64, &'static Lives),
-    Touch,
-    Stop,
-}
-
-pub(super) fn spawner() -> UnboundedSender<ToSpawner> {
-    let mut children: Vec<UnboundedSender<()>> = Vec::new();
-    actor(move |message| match message {
-        ToSpawner::Spawn(n, lives) => children = (0..n).map(|_| idle(lives)).collect(),
-        ToSpawner::Touch => {
-            for child in &children {
-                child.send(()).expect("it lives");
-            }
-        }
-        ToSpawner::Stop => children.clear(),
-    })
-}
-
-fn idle(lives: &'static Lives) -> UnboundedSender<()> {
-    let (address, mut mailbox) = unbounded_channel();
-    tokio::spawn(async move {
-        lives.started.arrive();
-        while mailbox.recv().await.is_some() {
-            lives.touched.arrive();
-        }
-        lives.stopped.arrive();
-    });
-    address
-}
-
-// restart
-
-pub(super) type Crashed = Result<(), &'static str>;
-
-pub(super) enum ToFragile {
-    Crash(fn() -> Crashed),
-    Question(u64, oneshot::Sender<u64>),
-}
-
-/// Starts the fragile task, again after every failure, and tells its address each time.
-pub(super) async fn watch(starts: UnboundedSender<UnboundedSender<ToFragile>>) {
-    loop {
-        let (address, mut mailbox) = unbounded_channel();
-        let fragile = tokio::spawn(async move {
-            while let Some(message) = mailbox.recv().await {
-                match message {
-                    ToFragile::Crash(crash) => crash()?,
-                    ToFragile::Question(i, reply) => reply.send(i).expect("the asker waits"),
-                }
-            }
-            Crashed::Ok(())
-        });
-        if starts.send(address).is_err() || matches!(fragile.await, Ok(Ok(()))) {
-            return;
-        }
-    }
 }
