@@ -1,4 +1,4 @@
-//! The actors of the workloads that start, restart and wait for actix.
+//! The actors of the workloads that start, restart and set timers.
 
 use std::{hint::black_box, time::Duration};
 
@@ -8,12 +8,11 @@ use actix::{
 };
 use tokio::task::JoinHandle;
 
+use super::messaging::*;
 use crate::{
     measure::Latch,
     parts::{Due, Lateness, Lives},
 };
-
-use super::messaging::*;
 
 // spawn, queued
 

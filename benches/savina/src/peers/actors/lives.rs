@@ -1,15 +1,14 @@
-//! The actors of the workloads that start, restart and wait.
+//! The actors of the workloads that start, restart and set timers.
 
 use std::{hint::black_box, time::Duration};
 
 use actors_core::{Actor, Context, ExitReason, Handler, Link, Message, StartError};
 
+use super::messaging::*;
 use crate::{
     measure::Latch,
     parts::{AS_TOLD, Due, Lateness, Lives},
 };
-
-use super::messaging::*;
 
 // spawn, queued
 

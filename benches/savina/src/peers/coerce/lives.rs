@@ -1,4 +1,4 @@
-//! The actors of the workloads that start, restart and wait for coerce.
+//! The actors of the workloads that start, restart and set timers.
 
 use std::{hint::black_box, time::Duration};
 
@@ -9,12 +9,11 @@ use coerce::actor::{
     message::{Handler, Message},
 };
 
+use super::messaging::*;
 use crate::{
     measure::Latch,
     parts::{Due, Lateness, Lives},
 };
-
-use super::messaging::*;
 
 // spawn, queued
 

@@ -1,4 +1,4 @@
-//! The actors of the workloads that start, restart and wait for ractor.
+//! The actors of the workloads that start, restart and set timers.
 
 use std::{hint::black_box, time::Duration};
 
@@ -8,12 +8,11 @@ use ractor::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::messaging::*;
 use crate::{
     measure::Latch,
     parts::{Due, Lateness, Lives},
 };
-
-use super::messaging::*;
 
 // spawn, queued
 

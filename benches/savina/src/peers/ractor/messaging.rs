@@ -1,4 +1,4 @@
-//! The actors of the workloads that send and ask for ractor.
+//! The actors of the workloads that send and ask.
 
 use std::{sync::mpsc, time::Instant};
 

@@ -1,4 +1,4 @@
-//! The tasks of the workloads that start, restart and wait.
+//! The tasks, in the place of actors, of the workloads that start, restart and set timers.
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,9 +9,8 @@ use async_std::{
 use futures_channel::oneshot;
 use futures_lite::FutureExt;
 
-use crate::parts::Lives;
-
 use super::messaging::*;
+use crate::parts::Lives;
 
 // spawn
 

@@ -1,13 +1,12 @@
-//! The tasks of the workloads that start, restart and wait.
+//! The tasks, in the place of actors, of the workloads that start, restart and set timers.
 
 use tokio::sync::{
     mpsc::{UnboundedSender, unbounded_channel},
     oneshot,
 };
 
-use crate::parts::Lives;
-
 use super::messaging::*;
+use crate::parts::Lives;
 
 // spawn
 

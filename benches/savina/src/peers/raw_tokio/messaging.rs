@@ -1,4 +1,4 @@
-//! The tasks of the workloads that send and ask, in the place of actors.
+//! The tasks, in the place of actors, of the workloads that send and ask.
 
 use tokio::sync::{
     mpsc::{UnboundedSender, unbounded_channel},

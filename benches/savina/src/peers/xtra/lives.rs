@@ -1,12 +1,11 @@
-//! The actors of the workloads that start, restart and wait for xtra.
+//! The actors of the workloads that start, restart and set timers.
 
 use std::hint::black_box;
 
 use xtra::{Actor, Address, Context, Handler, Mailbox};
 
-use crate::parts::Lives;
-
 use super::messaging::*;
+use crate::parts::Lives;
 
 // spawn, queued
 
