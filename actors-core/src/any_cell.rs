@@ -9,7 +9,7 @@ use std::{
 use crate::{
     Actor, ActorId, ActorInfo, CallError, Down, Exit, ExitReason, GroupEpoch, MonitorRef, Status,
     System, SystemId,
-    cell::{ActorCell, BOUNDED, COUNT, GROUPED, KNOWN, Life, OVERTAKEN},
+    cell::{ActorCell, BOUNDED, COUNT, GROUPED, KNOWN, Life, OVERTAKEN, UNLINKED},
     ext::Elsewhere,
     here,
     host::Time,
@@ -263,7 +263,7 @@ impl<A: Actor> AnyCell for ActorCell<A> {
 
     fn drop_link(&self) {
         if self.links.fetch_sub(1, Ordering::AcqRel) == 1 && self.life() == Life::Running {
-            self.enqueue(Letter::new(AutoStop));
+            self.stop_unlinked();
         }
     }
 
@@ -310,6 +310,13 @@ impl<A: Actor> ActorCell<A> {
         let route = self.ext().lock().elsewhere.as_ref().map(|elsewhere| elsewhere.route.clone());
         if let Some(route) = route {
             let _ = route.forward(self.id(), parcel);
+        }
+    }
+
+    /// Sees to it that the actor stops after what it has, unless there is a link again.
+    pub(crate) fn stop_unlinked(&self) {
+        if self.raise(UNLINKED) {
+            self.enqueue(Letter::new(AutoStop));
         }
     }
 

@@ -78,6 +78,8 @@ pub(crate) const COUNT: u8 = 1 << 2;
 pub(crate) const KNOWN: u8 = 1 << 3;
 /// So many messages may wait, and no more: see [`Bound`](crate::bound::Bound).
 pub(crate) const BOUNDED: u8 = 1 << 4;
+/// An [`AutoStop`](crate::payload::AutoStop) is in the mailbox: there is never a second.
+pub(crate) const UNLINKED: u8 = 1 << 5;
 
 /// The running handler has stopped the actor.
 pub(crate) const STOPPED: u8 = 1 << 2;
@@ -615,6 +617,11 @@ impl<A: Actor> ActorCell<A> {
     #[inline]
     pub(crate) fn flags(&self) -> u8 {
         self.flags.load(Ordering::Acquire)
+    }
+
+    /// Sets a flag. True if it was not set.
+    pub(crate) fn raise(&self, flag: u8) -> bool {
+        self.flags.fetch_or(flag, Ordering::AcqRel) & flag == 0
     }
 
     pub(crate) fn flag(&self, flag: u8, set: bool) {

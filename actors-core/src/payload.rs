@@ -4,6 +4,7 @@ use std::any::type_name;
 
 use crate::{
     Actor, CallError, Down, ExitReason, GroupEpoch, Handler, Message, MonitorRef, ReplyTo,
+    cell::UNLINKED,
     node::Payload,
     run::{Step, Turn},
 };
@@ -134,14 +135,24 @@ impl<A: Actor> Payload<A> for StopSignal {
     }
 }
 
-/// The last link was dropped; there may be new ones since.
+/// The last link was dropped. There may be new ones since; and what was sent meanwhile is handled first.
 pub(crate) struct AutoStop;
 
 impl<A: Actor> Payload<A> for AutoStop {
     const MESSAGE: bool = false;
 
     fn run(self, turn: &mut Turn<'_, A>) -> Step {
-        if turn.cell().is_unreachable() { turn.stop(ExitReason::Normal) } else { Step::Next }
+        let cell = turn.cell();
+        // First, so that a link that is dropped from now on says so again.
+        cell.flag(UNLINKED, false);
+        if !cell.is_unreachable() {
+            return Step::Next;
+        }
+        if turn.has_more() {
+            turn.cell().stop_unlinked();
+            return Step::Next;
+        }
+        turn.stop(ExitReason::Normal)
     }
 
     fn refuse(self, _error: CallError) {}

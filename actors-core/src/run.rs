@@ -509,6 +509,12 @@ impl<A: Actor> Turn<'_, A> {
         }
     }
 
+    /// Whether anything waits behind the node in hand.
+    pub(crate) fn has_more(&self) -> bool {
+        // SAFETY: the right to consume is ours.
+        self.cell.has(OVERTAKEN) || unsafe { self.cell.mailbox.has_next(&self.cursor) }
+    }
+
     /// Ends the incarnation, in order with the messages.
     #[allow(clippy::unused_self, reason = "only a turn may do it")]
     pub(crate) fn stop(&mut self, reason: ExitReason) -> Step {

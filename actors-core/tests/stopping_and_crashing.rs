@@ -268,6 +268,36 @@ fn core_40_an_unreachable_actor_stops() {
     });
 }
 
+/// Counts down by itself.
+struct Countdown(crossbeam_channel::Sender<u32>);
+
+impl Actor for Countdown {}
+
+impl Handler<Record> for Countdown {
+    async fn handle(&mut self, Record(n): Record, cx: &mut Context<Self>) {
+        self.0.send(n).unwrap();
+        if n > 0 {
+            cx.link().send(Record(n - 1)).unwrap();
+        }
+    }
+}
+
+/// What an actor sends to itself after its last link was dropped is handled, then it stops.
+#[test]
+fn core_40_what_it_sends_to_itself_is_handled_first() {
+    everywhere(|system| async move {
+        let (seen, steps) = unbounded();
+        let link = system.spawn(Countdown(seen));
+        let weak = link.downgrade();
+        link.send(Record(20)).unwrap();
+        drop(link);
+        while weak.upgrade().is_some() {
+            system.host().clock.sleep(Duration::from_micros(100)).await;
+        }
+        assert_eq!(steps.try_iter().collect::<Vec<_>>(), (0..=20).rev().collect::<Vec<_>>());
+    });
+}
+
 struct Bomb;
 
 impl Drop for Bomb {
