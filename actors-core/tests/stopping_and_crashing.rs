@@ -269,7 +269,7 @@ fn core_40_an_unreachable_actor_stops() {
 }
 
 /// Counts down by itself.
-struct Countdown(crossbeam_channel::Sender<u32>);
+struct Countdown(Sender<u32>);
 
 impl Actor for Countdown {}
 

@@ -1,0 +1,71 @@
+//! The small programs print what they should.
+
+use std::process::Command;
+
+fn printed_by(program: &str) -> String {
+    let output = Command::new(program).output().expect("it can be started");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).expect("it is text")
+}
+
+#[test]
+fn greet() {
+    assert_eq!(printed_by(env!("CARGO_BIN_EXE_greet")), "Hello, World!\nHello, Kermit!\n");
+}
+
+#[test]
+fn stack() {
+    assert_eq!(printed_by(env!("CARGO_BIN_EXE_stack")), "5\n4\n3\n2\n1\nempty\n");
+}
+
+#[test]
+fn dict_server() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_dict_server"));
+    let expected = "before: None\n\
+                    answer: Some(41)\n\
+                    answer + 1: 42\n\
+                    question: None\n\
+                    4 threads counted to Some(4000)\n";
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn factorial() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_factorial"));
+    assert_eq!(printed, "0! = 1\n1! = 1\n5! = 120\n20! = 2432902008176640000\n");
+}
+
+#[test]
+fn fibonacci() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_fibonacci"));
+    let numbers: Vec<_> = printed.lines().filter_map(|line| line.split(" = ").nth(1)).collect();
+    assert_eq!(numbers, ["0", "1", "1", "55", "6765"]);
+}
+
+#[test]
+fn table_tennis() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_table_tennis"));
+    let rally = "1: ping\n2: pong\n3: ping\n4: pong\n5: ping\n6: pong\n7: ping\n";
+    assert_eq!(printed, format!("{rally}pong has missed\n"));
+}
+
+#[test]
+fn producers_consumers() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_producers_consumers"));
+    let lines: Vec<_> = printed.lines().collect();
+    let mut items: Vec<u32> = lines[..30].iter().map(|line| line.parse().unwrap()).collect();
+    items.sort_unstable();
+    assert_eq!(items, Vec::from_iter(0..30));
+    assert_eq!(lines[30..], ["each item was consumed once"]);
+}
+
+#[test]
+fn dining_philosophers() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_dining_philosophers"));
+    for name in ["Thales", "Plato", "Hypatia", "Hegel", "Arendt"] {
+        assert_eq!(printed.matches(&format!("{name} eats\n")).count(), 3);
+        assert_eq!(printed.matches(&format!("{name} has eaten 3 times\n")).count(), 1);
+    }
+    assert_eq!(printed.lines().count(), 20);
+}
