@@ -262,12 +262,12 @@ pub trait CheckpointLink {
     /// # let system = System::new();
     /// # let local = system.spawn(Checkpointing::new(CheckpointingConfig::level(1)));
     /// # system.block_on(async {
-    /// let report = local.update_now().await?;
+    /// let report = local.update().await?;
     /// assert!(report.skipped.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    fn update_now(&self) -> Call<UpdateReport>;
+    fn update(&self) -> Call<UpdateReport>;
 
     /// Writes everything held at this level to the actor's directory, as a new snapshot.
     ///
@@ -507,7 +507,7 @@ impl CheckpointLink for Link<Checkpointing> {
         Request::new(self.call(SetParent { parent: None }), Ok)
     }
 
-    fn update_now(&self) -> Call<UpdateReport> {
+    fn update(&self) -> Call<UpdateReport> {
         self.call(Update)
     }
 

@@ -90,18 +90,18 @@ fn ckpt_4_states_go_up_and_come_back_across_nodes() {
         assert!(matches!(missing, Err(RestoreError::Missing { level: 2, .. })));
 
         local.checkpoint("low", 3, "new", 1).await.expect("stored");
-        let report = above.update_now().forever().await.expect("it answers");
+        let report = above.update().forever().await.expect("it answers");
         assert_eq!((report.pulled, report.skipped), (1, vec![]));
         assert_eq!(above.restore::<String>("low", 2).await.as_deref(), Ok("new"));
 
         cut.store(true, Ordering::SeqCst);
         let put = local.checkpoint("k2", 1, &1_u8, 2).await;
         assert_eq!(put, Err(PutError::ParentLost { reached: 1, why: CallError::NoConnection }));
-        let report = above.update_now().forever().await.expect("it answers");
+        let report = above.update().forever().await.expect("it answers");
         assert_eq!(report.skipped, [(local.id(), Skipped::Call(CallError::NoConnection))]);
 
         cut.store(false, Ordering::SeqCst);
-        let report = above.update_now().forever().await.expect("it answers");
+        let report = above.update().forever().await.expect("it answers");
         assert_eq!((report.pulled, report.skipped), (1, vec![]), "it is caught up");
     });
 }
@@ -134,6 +134,6 @@ fn ckpt_4_every_request_crosses() {
         remote.set_intervals(every, IntervalChange::NONE).await.expect("it is set");
         assert!(remote.describe().await.expect("it answers").intervals.update.on);
         remote.leave_parent().await.expect("it has none");
-        assert_eq!(remote.update_now().await.expect("it answers").skipped, []);
+        assert_eq!(remote.update().await.expect("it answers").skipped, []);
     });
 }

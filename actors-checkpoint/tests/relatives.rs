@@ -117,13 +117,13 @@ fn ckpt_5_fan_in_100() {
             child.checkpoint(format!("own {n}"), 1, &n, 1).await.expect("stored");
             child.checkpoint("shared", n as u64 + 1, &n, 1).await.expect("stored");
         }
-        let report = above.update_now().forever().await.expect("it answers");
+        let report = above.update().forever().await.expect("it answers");
         assert_eq!(report.skipped, []);
         for n in 0..100 {
             assert_eq!(above.restore::<usize>(format!("own {n}"), 2).await, Ok(n));
         }
         assert_eq!(above.restore::<usize>("shared", 2).await, Ok(99), "the newest wins");
-        let again = above.update_now().forever().await.expect("it answers");
+        let again = above.update().forever().await.expect("it answers");
         assert_eq!((again.pulled, again.skipped), (0, vec![]), "nothing is pulled twice");
     });
 }
@@ -140,15 +140,15 @@ fn ckpt_6_an_update_pulls_what_is_newer_and_keeps_what_is_not() {
         above.checkpoint("k", 5, "above", 2).await.expect("stored");
         a.checkpoint("k", 5, "a", 1).await.expect("stored");
         b.checkpoint("k", 4, "b", 1).await.expect("stored");
-        above.update_now().forever().await.expect("it answers");
+        above.update().forever().await.expect("it answers");
         assert_eq!(above.restore::<String>("k", 2).await.as_deref(), Ok("above"));
         b.checkpoint("k", 6, "b", 1).await.expect("stored");
-        let report = above.update_now().forever().await.expect("it answers");
+        let report = above.update().forever().await.expect("it answers");
         assert_eq!(report.pulled, 1);
         assert_eq!(above.restore::<String>("k", 2).await.as_deref(), Ok("b"));
         // What was forgotten here is pulled again.
         above.reset_all().await.expect("it answers");
-        assert_eq!(above.update_now().forever().await.expect("it answers").pulled, 2);
+        assert_eq!(above.update().forever().await.expect("it answers").pulled, 2);
         assert_eq!(above.restore::<String>("k", 2).await.as_deref(), Ok("b"));
     });
 }
@@ -172,7 +172,7 @@ fn ckpt_6_dead_and_slow_children_are_skipped_and_the_slow_one_caught_up_later() 
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let busy = slow.exec(move |_| wait.recv().is_err());
 
-        let update = above.update_now().forever();
+        let update = above.update().forever();
         // It takes other requests while the update waits for the slow one.
         assert_eq!(above.describe().await.expect("it is free").level, 2);
         let report = update.await.expect("it answers");
@@ -186,7 +186,7 @@ fn ckpt_6_dead_and_slow_children_are_skipped_and_the_slow_one_caught_up_later() 
 
         drop(release);
         busy.await.expect("it goes on");
-        let later = above.update_now().forever().await.expect("it answers");
+        let later = above.update().forever().await.expect("it answers");
         assert_eq!((later.pulled, later.skipped), (1, vec![]), "the dead are forgotten");
     });
 }
@@ -202,8 +202,8 @@ fn ckpt_6_relatives_that_ask_each_other_do_not_deadlock() {
             for child in &children {
                 pending.push(child.checkpoint("k", version, &version, 2).forever());
             }
-            drop(above.update_now());
-            drop(children[0].update_now());
+            drop(above.update());
+            drop(children[0].update());
         }
         for put in pending {
             // Others may have brought newer ones first.
@@ -226,11 +226,11 @@ fn ckpt_6_an_update_that_is_asked_for_during_one_sees_what_came_before_the_askin
         above.register(&slow).await.expect("they register");
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let busy = slow.exec(move |_| wait.recv().is_err());
-        let first = above.update_now().forever();
+        let first = above.update().forever();
         above.describe().await.expect("the round has begun");
         until(async || quick.info().handled, |handled| *handled >= 2).await;
         quick.checkpoint("k", 1, &1_u8, 1).await.expect("stored after it was asked");
-        let second = above.update_now().forever();
+        let second = above.update().forever();
         drop(release);
         busy.await.expect("it goes on");
         first.await.expect("it answers");
@@ -248,14 +248,14 @@ fn ckpt_6_states_that_do_not_fit_are_pulled_once_they_do() {
         above.register(&local).await.expect("they register");
         above.checkpoint_raw("old", 1, &[0_u8; 60], 2).await.expect("stored");
         local.checkpoint_raw("new", 1, &[1_u8; 60], 1).await.expect("stored");
-        let report = above.update_now().forever().await.expect("it answers");
+        let report = above.update().forever().await.expect("it answers");
         let [(child, Skipped::Store(StoreError::Budget(_)))] = report.skipped[..] else {
             panic!("{report:?}")
         };
         assert_eq!(child, local.id());
         // The large one is no longer the newest of its key, and may go.
         above.checkpoint_raw("old", 2, &[0_u8; 10], 2).await.expect("stored");
-        assert_eq!(above.update_now().forever().await.expect("it answers").pulled, 1);
+        assert_eq!(above.update().forever().await.expect("it answers").pulled, 1);
     });
 }
 

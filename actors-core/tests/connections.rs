@@ -86,6 +86,7 @@ fn core_16_a_connection_is_recorded_on_both_sides() {
     everywhere(|system| async move {
         let [(a, _ea), (b, _eb)] = peers(&system);
         assert_eq!(connect(&a, &b).await, [b.id()]);
+        assert_eq!(connect(&b, &b).await, [a.id()], "the other side");
         assert_eq!(connect(&b, &a).await, [a.id()], "the second time");
         assert_eq!(connect(&a, &a).await, [b.id()], "with itself");
     });
