@@ -35,7 +35,7 @@ impl<A: Actor> Link<A> {
     /// # let system = System::new();
     /// # system.block_on(async {
     /// let stack = system.spawn(Stack(vec![1]));
-    /// stack.update(|stack| stack.0.push(2))?;
+    /// stack.update_state(|stack| stack.0.push(2))?;
     /// assert_eq!(stack.query(|stack| stack.0.len()).await, Ok(2));
     /// # Ok::<_, actors_core::CallError>(())
     /// # }).unwrap();
@@ -55,7 +55,7 @@ impl<A: Actor> Link<A> {
     ///
     /// # Errors
     /// [`CallError::Closed`], [`CallError::Full`], and [`CallError::NotLocal`] on a remote link.
-    pub fn update<F>(&self, function: F) -> Result<(), CallError>
+    pub fn update_state<F>(&self, function: F) -> Result<(), CallError>
     where
         F: FnOnce(&mut A) + Send + 'static,
     {

@@ -163,15 +163,15 @@ impl<A: Actor> Name<A> {
         self.ask_there(|link| link.query(function))
     }
 
-    /// As [`Link::update`].
+    /// As [`Link::update_state`].
     ///
     /// # Errors
-    /// [`CallError::Name`]; else as `Link::update`.
-    pub fn update<F>(&self, function: F) -> Result<(), CallError>
+    /// [`CallError::Name`]; else as `Link::update_state`.
+    pub fn update_state<F>(&self, function: F) -> Result<(), CallError>
     where
         F: FnOnce(&mut A) + Send + 'static,
     {
-        self.resolve()?.update(function)
+        self.resolve()?.update_state(function)
     }
 
     /// As [`Link::stop`].

@@ -172,7 +172,7 @@ fn a_stream_ends_with_its_actor() {
             |_dropped| None,
             |reader| {
                 let detach = |reader: &mut Reader| reader.attached.as_ref().unwrap().detach();
-                reader.update(detach).unwrap();
+                reader.update_state(detach).unwrap();
                 Some(reader)
             },
         ];

@@ -34,14 +34,14 @@ fn core_5_an_update_is_made_between_two_messages() {
         let actor = system.spawn(Recorder::default());
         for n in 0..50 {
             actor.send(Record(n)).unwrap();
-            actor.update(move |recorder| recorder.0.push(100 + n)).unwrap();
+            actor.update_state(move |recorder| recorder.0.push(100 + n)).unwrap();
         }
         let expected: Vec<_> = (0..50).flat_map(|n| [n, 100 + n]).collect();
         assert_eq!(actor.call(Recorded).await, Ok(expected));
         let down = actor.down();
         actor.stop(ExitReason::Normal);
         down.await;
-        assert_eq!(actor.update(|_| ()), Err(CallError::Closed));
+        assert_eq!(actor.update_state(|_| ()), Err(CallError::Closed));
     });
 }
 
@@ -117,7 +117,7 @@ fn core_6_new_behaviour_is_for_later_messages() {
             answers.push(call.await.unwrap());
         }
         assert_eq!(answers, [1001, 12, 3, 4]);
-        actor.update(|actor| actor.become_fn(|Step(n), _cx| 2 * n)).unwrap();
+        actor.update_state(|actor| actor.become_fn(|Step(n), _cx| 2 * n)).unwrap();
         assert_eq!(actor.call(Step(5)).await, Ok(10), "from outside");
     });
 }

@@ -50,7 +50,7 @@ fn core_34_a_name_is_an_address() {
         system.register("r", &first.erase()).unwrap();
         name.send(Record(1)).unwrap();
         name.send_wait(Record(2), Duration::from_secs(1)).await.unwrap();
-        name.update(|recorder| recorder.0.push(3)).unwrap();
+        name.update_state(|recorder| recorder.0.push(3)).unwrap();
         let (reply, answer) = ReplyTo::channel();
         name.ask(Recorded, reply).unwrap();
         assert_eq!(answer.await, Ok(vec![1, 2, 3]));
@@ -87,7 +87,7 @@ fn core_33_core_34_core_4_an_unknown_name_is_a_typed_error() {
         assert_eq!(name.call(Recorded).await, Err(CallError::Name(unknown.clone())));
         assert_eq!(name.exec(|_| ()).await, Err(CallError::Name(unknown.clone())));
         assert_eq!(name.query(|_| ()).await, Err(CallError::Name(unknown.clone())));
-        assert_eq!(name.update(|_| ()), Err(CallError::Name(unknown.clone())));
+        assert_eq!(name.update_state(|_| ()), Err(CallError::Name(unknown.clone())));
         assert_eq!(name.info().unwrap_err(), unknown);
         assert_eq!(name.stop(ExitReason::Normal), Err(unknown.clone()));
         assert_eq!(name.kill(), Err(unknown.clone()));

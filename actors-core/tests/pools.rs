@@ -128,7 +128,7 @@ fn least_loaded_knows_who_is_busy() {
         let mut outcomes = HashMap::new();
         for call in calls {
             for clerk in &clerks[1..] {
-                let _ = clerk.update(move |clerk| {
+                let _ = clerk.update_state(move |clerk| {
                     for reply in clerk.0.drain(..) {
                         reply.answer(id);
                     }

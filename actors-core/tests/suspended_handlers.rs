@@ -88,7 +88,7 @@ fn core_39_what_comes_while_a_handler_waits_is_handled_after_it() {
         let (waiter, events, release, watched) = waiting(&system).await;
         let down = waiter.down();
         let executed = waiter.exec(|waiter| waiter.log("exec"));
-        waiter.update(|waiter| waiter.log("update")).unwrap();
+        waiter.update_state(|waiter| waiter.log("update")).unwrap();
         let gone = watched.down();
         watched.kill();
         gone.await;
