@@ -20,9 +20,11 @@ fn core_3_a_function_runs_in_the_actor() {
         assert_eq!(taken, Ok(vec![1, 2]), "in order with the messages");
         actor.send(Record(3)).unwrap();
         assert_eq!(actor.call(Recorded).await, Ok(vec![3]));
+        let down = actor.down();
         let ended = actor.exec(|_| panic!("in a function")).await;
         let Err(CallError::Died(ExitReason::Panic { message, .. })) = ended else { panic!() };
         assert_eq!(message, "in a function");
+        down.await;
         assert_eq!(actor.exec(|_| ()).await, Err(CallError::Closed));
     });
 }
