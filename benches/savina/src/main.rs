@@ -22,13 +22,12 @@ fn main() -> anyhow::Result<()> {
     if let Some(Hidden::Once { system, workload, n }) = &options.hidden {
         return child::run(system, workload, *n);
     }
-    let results = run::all(&options)?;
+    let results =
+        run::all(&options, |number| if options.json { report::json(number) } else { Ok(()) })?;
     if let Some(file) = &options.chart {
         chart::draw(&results, file)?;
     }
-    if options.json {
-        report::json(&results)?;
-    } else {
+    if !options.json {
         report::tables(&results);
     }
     Ok(())

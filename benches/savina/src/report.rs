@@ -6,12 +6,9 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::run::{Measured, Results};
 
-/// One object per line.
-pub(crate) fn json(results: &Results) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    for measured in &results.measured {
-        writeln!(out, "{}", serde_json::to_string(&rounded(measured))?)?;
-    }
+/// One line.
+pub(crate) fn json(measured: &Measured) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{}", serde_json::to_string(&rounded(measured))?)?;
     Ok(())
 }
 

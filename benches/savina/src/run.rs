@@ -54,8 +54,12 @@ impl Results {
     }
 }
 
-/// Runs what the options ask for. What fails is told on stderr and has no result.
-pub(crate) fn all(options: &Options) -> anyhow::Result<Results> {
+/// Runs what the options ask for, and tells each number when it is known. What fails is told on stderr
+/// and has no result.
+pub(crate) fn all(
+    options: &Options,
+    mut tell: impl FnMut(&Measured) -> anyhow::Result<()>,
+) -> anyhow::Result<Results> {
     let systems = systems(options)?;
     let wanted = |workload: &&Workload| {
         options.only.is_empty() || options.only.iter().any(|name| name == workload.name)
@@ -86,7 +90,10 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<Results> {
             }
         }
         for (system, samples) in systems.iter().zip(samples) {
-            measured.extend(medians(&system.name, workload, &samples.unwrap_or_default()));
+            for number in medians(&system.name, workload, &samples.unwrap_or_default()) {
+                tell(&number)?;
+                measured.push(number);
+            }
         }
     }
     bar.finish_and_clear();

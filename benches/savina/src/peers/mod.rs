@@ -1,25 +1,35 @@
 //! The systems side by side: each does the same workloads, in the same order, by the same names.
 
+#[cfg(feature = "actix")]
 mod actix;
 mod actors;
+#[cfg(feature = "coerce")]
 mod coerce;
+#[cfg(feature = "kameo")]
 mod kameo;
+#[cfg(feature = "ractor")]
 mod ractor;
 mod raw_async_std;
 mod raw_tokio;
+#[cfg(feature = "xtra")]
 mod xtra;
 
 use crate::measure::Samples;
 
-/// All systems; ours is the first.
+/// All systems that this was built with; ours is the first.
 pub(crate) static PEERS: &[&dyn Peer] = &[
     &actors::Actors,
     &raw_tokio::RawTokio,
     &raw_async_std::RawAsyncStd,
+    #[cfg(feature = "ractor")]
     &ractor::Ractor,
+    #[cfg(feature = "kameo")]
     &kameo::Kameo,
+    #[cfg(feature = "actix")]
     &actix::Actix,
+    #[cfg(feature = "xtra")]
     &xtra::Xtra,
+    #[cfg(feature = "coerce")]
     &coerce::Coerce,
 ];
 
