@@ -69,7 +69,7 @@ run("fork-join", N) ->
     Main = self(),
     Rounds = N div ?WORKERS,
     Workers = [spawn(fun() -> work(Rounds, Main) end) || _ <- lists:seq(1, ?WORKERS)],
-    Dealer = spawn(fun() -> receive go -> [[W ! I || W <- Workers] || I <- lists:seq(1, Rounds)] end end),
+    Dealer = spawn(fun() -> receive go -> deal(Workers, Rounds) end end),
     timed("", N, time(fun() -> Dealer ! go, done(?WORKERS) end));
 run("philosophers", N) ->
     Main = self(),
@@ -218,6 +218,9 @@ pick(X0) ->
     {X3 rem ?BIG + 1, X3}.
 
 %% fork-join
+
+deal(_, 0) -> ok;
+deal(Workers, I) -> [W ! I || W <- Workers], deal(Workers, I - 1).
 
 work(0, Main) -> Main ! done;
 work(Left, Main) -> receive I -> _ = math:sin(I) end, work(Left - 1, Main).
