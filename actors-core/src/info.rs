@@ -13,7 +13,7 @@ pub struct ActorInfo {
     pub system: SystemId,
     /// Whether it lives.
     pub status: Status,
-    /// Messages waiting: exact when it is idle or suspended; of one that is busy, as many as there
+    /// Messages waiting: exact when it is idle or suspended, or bounded; of another that is busy, as many as there
     /// were in its first turn after it was last asked (counted up to a million). Zero for a remote
     /// actor.
     pub mailbox_len: usize,
