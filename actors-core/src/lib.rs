@@ -78,6 +78,7 @@ mod node;
 mod pace;
 mod payload;
 mod pool;
+mod prefetch;
 mod process_groups;
 mod recipient;
 mod registry;

@@ -226,10 +226,14 @@ impl Magazine {
             }
             return blocks[0];
         }
-        for _ in 1..BATCH {
-            self.push(store.cut(shape.class));
+        let mut blocks: [_; BATCH] = std::array::from_fn(|_| store.cut(shape.class));
+        drop(store);
+        // The lowest address is taken first.
+        blocks.reverse();
+        for block in &blocks[..BATCH - 1] {
+            self.push(*block);
         }
-        store.cut(shape.class)
+        blocks[BATCH - 1]
     }
 
     #[cold]

@@ -18,7 +18,9 @@ const MOST_FROM_SLOT: u32 = 16;
 /// The injector is looked at before the own queue, every so many actors.
 const INJECTOR_EVERY: u32 = 61;
 /// Rounds in which a worker looks for work before it sleeps: waking a thread costs more.
-const SEARCHES: u32 = 400;
+const SEARCHES: u32 = 25;
+/// Pauses between two looks. Each takes the lines of the others' queues out of their caches.
+const PAUSES: u32 = 16;
 
 pub(crate) struct Worker {
     index: usize,
@@ -229,7 +231,7 @@ impl Worker {
     /// Waits a little for work.
     fn search(&self) -> bool {
         (0..SEARCHES).any(|_| {
-            std::hint::spin_loop();
+            (0..PAUSES).for_each(|_| std::hint::spin_loop());
             self.scheduler.has_work()
         })
     }
