@@ -12,16 +12,3 @@ pub(crate) fn to_read<T>(address: *const T) {
     #[cfg(not(all(target_arch = "x86_64", not(actors_loom))))]
     let _ = address;
 }
-
-/// The line of `address` will be written soon.
-#[inline]
-pub(crate) fn to_write<T>(address: *const T) {
-    #[cfg(all(target_arch = "x86_64", not(actors_loom)))]
-    // SAFETY: as above.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_ET0>(address.cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(actors_loom))))]
-    let _ = address;
-}

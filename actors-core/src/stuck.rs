@@ -78,8 +78,11 @@ pub(crate) fn watch(scheduler: Weak<Scheduler>, watch: Watch) {
             let Some(scheduler) = scheduler.upgrade() else { return };
             scheduler.wake_for_work();
             seen.resize_with(scheduler.paces().len(), || None);
-            for (pace, seen) in scheduler.paces().iter().zip(&mut seen) {
-                look(&scheduler, pace.look(), seen, &watch);
+            for (worker, (pace, seen)) in scheduler.paces().zip(&mut seen).enumerate() {
+                if look(&scheduler, pace.look(), seen, &watch) {
+                    // SAFETY: this thread alone does it.
+                    unsafe { scheduler.raid(worker) };
+                }
             }
         }
     });
@@ -94,18 +97,19 @@ struct Seen {
     reported: bool,
 }
 
-fn look(scheduler: &Scheduler, look: Option<Look>, seen: &mut Option<Seen>, watch: &Watch) {
+/// True if the worker has the same handler in hand as at the last look.
+fn look(scheduler: &Scheduler, look: Option<Look>, seen: &mut Option<Seen>, watch: &Watch) -> bool {
     let Some(look) = look else {
         *seen = None;
-        return;
+        return false;
     };
     let Some(before) = seen.as_mut().filter(|seen| seen.look == look) else {
         *seen = Some(Seen { look, since: Instant::now(), reported: false });
-        return;
+        return false;
     };
     let after = before.since.elapsed();
     if before.reported || after < watch.after {
-        return;
+        return true;
     }
     before.reported = true;
     let stuck = Stuck { actor: look.actor, message: look.message, after };
@@ -116,6 +120,7 @@ fn look(scheduler: &Scheduler, look: Option<Look>, seen: &mut Option<Seen>, watc
         StuckPolicy::Call(call) => call(&stuck),
         StuckPolicy::Abort => std::process::abort(),
     }
+    true
 }
 
 impl fmt::Debug for StuckPolicy {

@@ -6,11 +6,15 @@
 #[cfg(actors_loom)]
 pub(crate) use loom::cell::UnsafeCell;
 #[cfg(actors_loom)]
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use loom::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+};
 #[cfg(not(actors_loom))]
 pub(crate) use once_cell::race::OnceBox;
 #[cfg(not(actors_loom))]
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+};
 
 #[cfg(actors_loom)]
 pub(crate) use self::once_box::OnceBox;
@@ -124,5 +128,50 @@ mod once_box {
                 drop(unsafe { Box::from_raw(value.as_ptr()) });
             }
         }
+    }
+}
+
+/// Barriers of which one side pays for both.
+#[cfg(not(actors_loom))]
+pub(crate) mod barrier {
+    use std::sync::atomic::{Ordering, compiler_fence};
+
+    /// Orders what this thread does before and after, in the eyes of those that call [`heavy`].
+    #[inline]
+    pub(crate) fn light() {
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// A full barrier on every running thread of the process. False if the system has none.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn heavy() -> bool {
+        use std::sync::LazyLock;
+
+        use rustix::thread::{MembarrierCommand as Command, membarrier};
+
+        static REGISTERED: LazyLock<bool> =
+            LazyLock::new(|| membarrier(Command::RegisterPrivateExpedited).is_ok());
+        *REGISTERED && membarrier(Command::PrivateExpedited).is_ok()
+    }
+
+    /// As on Linux.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn heavy() -> bool {
+        false
+    }
+}
+
+/// As much as loom can model: fences on both sides.
+#[cfg(actors_loom)]
+pub(crate) mod barrier {
+    use super::{Ordering, fence};
+
+    pub(crate) fn light() {
+        fence(Ordering::SeqCst);
+    }
+
+    pub(crate) fn heavy() -> bool {
+        fence(Ordering::SeqCst);
+        true
     }
 }

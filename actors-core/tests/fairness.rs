@@ -125,3 +125,44 @@ fn core_36_a_handler_that_does_not_return_is_found() {
         drop(patient);
     }
 }
+
+/// Sends to another actor, and does not return until that has answered somebody else.
+struct Hinders {
+    to: Link<Recorder>,
+    release: Arc<AtomicBool>,
+}
+
+impl Actor for Hinders {}
+
+impl Handler<Again> for Hinders {
+    async fn handle(&mut self, _: Again, _cx: &mut Context<Self>) {
+        self.to.send(Record(1)).unwrap();
+        while !self.release.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// What a handler has woken last waits to run next on its worker. If the handler does not return, it is
+/// run elsewhere.
+#[test]
+fn core_36_a_handler_that_does_not_return_holds_back_nobody_else() {
+    for (name, host) in real_hosts() {
+        println!("on {name}");
+        if threads(&host) < 2 {
+            println!("there is one thread: nothing can run beside a handler that does not return");
+            continue;
+        }
+        let after = Duration::from_millis(100);
+        let system = System::builder().host(host).stuck(after, StuckPolicy::Report).build();
+        let release = Arc::new(AtomicBool::new(false));
+        let to = system.spawn(Recorder::default());
+        let hinders = system.spawn(Hinders { to: to.clone(), release: release.clone() });
+        hinders.send(Again).unwrap();
+        let is_recorded = || to.call_blocking(Recorded, Duration::from_secs(60)).unwrap() == [1];
+        while !is_recorded() {
+            std::thread::yield_now();
+        }
+        assert!(!release.swap(true, Ordering::Relaxed), "the first handler is still in hand");
+    }
+}

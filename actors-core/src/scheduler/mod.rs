@@ -9,6 +9,7 @@
 //! host after [`STRETCH`], so that the host's own tasks and timers have their turn.
 
 mod sleep;
+mod slot;
 mod worker;
 
 use std::{
@@ -28,6 +29,7 @@ use parking_lot::Mutex;
 pub(crate) use self::worker::Worker;
 use self::{
     sleep::Sleepers,
+    slot::Slot,
     worker::{MOST_NODES, drive},
 };
 use crate::{
@@ -58,12 +60,25 @@ impl Runnable {
     }
 }
 
+/// What others may see of a worker.
+struct Seat {
+    pace: Pace,
+    /// What it runs next.
+    slot: Slot<Runnable>,
+}
+
+impl Seat {
+    fn new() -> Self {
+        Self { pace: Pace::of(MOST_NODES), slot: Slot::new() }
+    }
+}
+
 pub(crate) struct Scheduler {
     injector: Injector<Runnable>,
     stealers: Box<[Stealer<Runnable>]>,
     sleepers: Sleepers,
     wakers: Box<[Mutex<Option<Waker>>]>,
-    paces: Box<[Arc<CachePadded<Pace>>]>,
+    seats: Box<[Arc<CachePadded<Seat>>]>,
     stuck: Reports,
     clock: Arc<dyn Clock>,
     closed: AtomicBool,
@@ -78,10 +93,7 @@ impl Scheduler {
             stealers: queues.iter().map(crossbeam_deque::Worker::stealer).collect(),
             sleepers: Sleepers::new(),
             wakers: queues.iter().map(|_| Mutex::default()).collect(),
-            paces: queues
-                .iter()
-                .map(|_| Arc::new(CachePadded::new(Pace::of(MOST_NODES))))
-                .collect(),
+            seats: queues.iter().map(|_| Arc::new(CachePadded::new(Seat::new()))).collect(),
             stuck: Reports::default(),
             clock: host.clock.clone(),
             closed: AtomicBool::new(false),
@@ -94,8 +106,21 @@ impl Scheduler {
         scheduler
     }
 
-    pub(crate) fn paces(&self) -> &[Arc<CachePadded<Pace>>] {
-        &self.paces
+    /// How far each worker is.
+    pub(crate) fn paces(&self) -> impl ExactSizeIterator<Item = &Pace> {
+        self.seats.iter().map(|seat| &seat.pace)
+    }
+
+    /// The handler that a worker has in hand does not return: what it would run next runs elsewhere.
+    ///
+    /// # Safety
+    /// One thread at a time calls this.
+    pub(crate) unsafe fn raid(&self, worker: usize) {
+        // SAFETY: as the caller says.
+        if let Some(runnable) = unsafe { self.seats[worker].slot.raid() } {
+            self.injector.push(runnable);
+            self.notify();
+        }
     }
 
     pub(crate) const fn stuck(&self) -> &Reports {

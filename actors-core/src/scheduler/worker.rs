@@ -8,8 +8,8 @@ use std::{
 use crossbeam_deque::{Steal, Worker as Queue};
 use crossbeam_utils::CachePadded;
 
-use super::{QUANTUM, Runnable, STRETCH, Scheduler};
-use crate::{here, host::Time, pace::Pace, roster::RUN, run::Outcome};
+use super::{QUANTUM, Runnable, STRETCH, Scheduler, Seat};
+use crate::{here, host::Time, roster::RUN, run::Outcome};
 
 /// Reads the clock at least this often, in nodes.
 pub(super) const MOST_NODES: u32 = 128;
@@ -25,10 +25,8 @@ const PAUSES: u32 = 16;
 pub(crate) struct Worker {
     index: usize,
     scheduler: Arc<Scheduler>,
-    pace: Arc<CachePadded<Pace>>,
+    seat: Arc<CachePadded<Seat>>,
     queue: Queue<Runnable>,
-    /// What runs next.
-    slot: Cell<Option<Runnable>>,
     from_slot: Cell<u32>,
     /// Actors until the injector is looked at first.
     ticks: Cell<u32>,
@@ -48,10 +46,9 @@ impl Worker {
     pub(super) fn new(index: usize, queue: Queue<Runnable>, scheduler: Arc<Scheduler>) -> Self {
         Self {
             index,
-            pace: scheduler.paces[index].clone(),
+            seat: scheduler.seats[index].clone(),
             scheduler,
             queue,
-            slot: Cell::new(None),
             from_slot: Cell::new(0),
             ticks: Cell::new(INJECTOR_EVERY),
             is_asleep: Cell::new(false),
@@ -62,6 +59,12 @@ impl Worker {
     }
 
     #[inline]
+    fn replace_next(&self, next: Option<Runnable>) -> Option<Runnable> {
+        // SAFETY: a worker is its slot's one owner, and goes to other threads as a whole.
+        unsafe { self.seat.slot.replace(next) }
+    }
+
+    #[inline]
     pub(super) fn is_of(&self, scheduler: &Scheduler) -> bool {
         std::ptr::eq(&raw const *self.scheduler, scheduler)
     }
@@ -69,7 +72,7 @@ impl Worker {
     /// From a handler that runs on this worker.
     #[inline]
     pub(super) fn push(&self, runnable: Runnable) {
-        if let Some(before) = self.slot.replace(Some(runnable)) {
+        if let Some(before) = self.replace_next(Some(runnable)) {
             self.enqueue(before);
         }
     }
@@ -81,7 +84,7 @@ impl Worker {
 
     #[cold]
     pub(super) fn expose_next(&self) {
-        if let Some(next) = self.slot.take() {
+        if let Some(next) = self.replace_next(None) {
             self.enqueue(next);
         }
     }
@@ -109,7 +112,7 @@ impl Worker {
             }
             ticks => self.ticks.set(ticks - 1),
         }
-        if let Some(runnable) = self.slot.take() {
+        if let Some(runnable) = self.replace_next(None) {
             let from_slot = self.from_slot.get();
             if from_slot < MOST_FROM_SLOT {
                 self.from_slot.set(from_slot + 1);
@@ -153,8 +156,8 @@ impl Worker {
     #[inline]
     fn run(&self, runnable: Runnable) {
         // SAFETY: a runnable is the right to run its cell, which lives as long as that.
-        let outcome = unsafe { runnable.0.as_ref().run(None, &self.pace) };
-        self.pace.end_turn();
+        let outcome = unsafe { runnable.0.as_ref().run(None, &self.seat.pace) };
+        self.seat.pace.end_turn();
         match outcome {
             Outcome::Idle | Outcome::Wait => {}
             Outcome::Again => {
@@ -179,7 +182,7 @@ impl Worker {
         } else {
             (2 * nodes).min(MOST_NODES)
         });
-        self.pace.refill(self.nodes.get());
+        self.seat.pace.refill(self.nodes.get());
         now.since(stretch.start) >= STRETCH
     }
 
@@ -216,10 +219,10 @@ impl Worker {
                 scheduler.notify();
             }
             self.run(runnable);
-            if self.pace.is_spent() && self.look_at_clock(&mut stretch) {
+            if self.seat.pace.is_spent() && self.look_at_clock(&mut stretch) {
                 // Nobody is woken for it: this worker is soon back. If the host keeps its thread for
                 // long, the watch sees to it that others steal what waits here.
-                if let Some(next) = self.slot.take() {
+                if let Some(next) = self.replace_next(None) {
                     self.queue.push(next);
                 }
                 task.waker().wake_by_ref();
