@@ -23,7 +23,7 @@ use crate::{
         timer_rounds,
     },
     parts::{Countdown, Forks, Lateness, Partners},
-    workload::{BATCH, BIG, PHILOSOPHERS, RING, SOURCES, WORKERS},
+    workload::{BATCH, BIG, BOUND, PHILOSOPHERS, RING, SOURCES, WORKERS},
 };
 
 pub(super) struct Actors;
@@ -183,8 +183,16 @@ impl Peer for Actors {
         timed(n, elapsed)
     }
 
-    // `bounded` is missing: our mailboxes have no bound. With one, it is `counting` with such a counter;
-    // this is the place.
+    fn bounded(&self, n: u64) -> Samples {
+        let (system, done) = (System::new(), Latch::new(1));
+        let counter = system.spawn_bounded(Counter { left: Countdown::new(n, done) }, BOUND);
+        let producer = system.spawn(Producer { counter });
+        let elapsed = time(|| {
+            producer.send(Fill(n)).expect("it lives");
+            done.wait();
+        });
+        timed(n, elapsed)
+    }
 
     fn restart_panic(&self, n: u64) -> Samples {
         timed(n, restarts(n, Crash::Panic))

@@ -1,6 +1,9 @@
 //! The actors of the workloads that send and ask.
 
-use std::{sync::mpsc, time::Instant};
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 use actors_core::{Actor, Context, Handler, Link, Message};
 use futures_channel::oneshot;
@@ -17,6 +20,8 @@ macro_rules! messages {
     };
 }
 pub(super) use messages;
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Go(pub(super) u64);
 pub(super) struct Hold(pub(super) oneshot::Receiver<()>, pub(super) &'static Latch);
@@ -77,6 +82,19 @@ impl Handler<Go> for Producer {
     async fn handle(&mut self, Go(n): Go, _: &mut Context<Self>) {
         for i in 0..n {
             self.counter.send(Count(i)).expect("it lives");
+        }
+    }
+}
+
+// bounded
+
+pub(super) struct Fill(pub(super) u64);
+messages!(Fill => ());
+
+impl Handler<Fill> for Producer {
+    async fn handle(&mut self, Fill(n): Fill, _: &mut Context<Self>) {
+        for i in 0..n {
+            self.counter.send_wait(Count(i), PATIENCE).await.expect("it lives");
         }
     }
 }
