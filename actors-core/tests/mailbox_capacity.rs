@@ -8,6 +8,8 @@ use actors_core::{
     Actor, BoxFuture, CallError, Context, ExitReason, Handler, Link, Message, ReplyTo, SendError,
 };
 use common::{Record, Recorded, Recorder, everywhere};
+use crossbeam_channel::{Sender, unbounded};
+use futures_lite::future::poll_once;
 
 /// Keeps the recorder busy until the gate opens.
 struct Hold(BoxFuture<'static, Result<(), CallError>>);
@@ -96,83 +98,80 @@ fn core_15_waiting_ends_with_the_actor() {
         let actor = system.spawn_bounded(Recorder::default(), 1);
         let _gate = hold(&actor).await;
         actor.send(Record(0)).unwrap();
-        let sender = actor.clone();
-        let (done, waited) = ReplyTo::channel();
-        system.spawn_task(async move {
-            let refused = sender.send_wait(Record(1), LONG).await;
-            done.answer(matches!(refused, Err(SendError::Closed(Record(1)))));
-        });
-        system.host().clock.sleep(SHORT).await;
+        let mut waiting = Box::pin(actor.send_wait(Record(1), LONG));
+        assert!(poll_once(&mut waiting).await.is_none(), "there is no room");
         actor.kill();
-        assert_eq!(waited.await, Ok(true));
+        let refused = waiting.await;
+        assert!(matches!(refused, Err(SendError::Closed(Record(1)))), "{refused:?}");
     });
 }
 
-/// Fills the mailbox of its peer.
-struct Filler {
-    peer: Option<Link<Self>>,
-    full: u32,
-}
+/// Fills the mailbox of its peer, and writes down what it handles itself.
+struct Filler(Sender<u32>);
 
 impl Actor for Filler {}
 
-struct Fill(Option<Link<Filler>>);
+struct Fill {
+    peer: Link<Filler>,
+    entered: ReplyTo<()>,
+    go_on: BoxFuture<'static, Result<(), CallError>>,
+}
 
 impl Message for Fill {
-    type Reply = ();
-}
-
-struct Drop;
-
-impl Message for Drop {
-    type Reply = ();
-}
-
-struct HowOften;
-
-impl Message for HowOften {
-    type Reply = u32;
+    /// Whether there was room for one more in time.
+    type Reply = bool;
 }
 
 impl Handler<Fill> for Filler {
-    async fn handle(&mut self, Fill(peer): Fill, _cx: &mut Context<Self>) {
-        self.peer = peer;
-        let Some(peer) = &self.peer else { return };
-        for _ in 0..10 {
-            if let Err(SendError::Full(Drop)) = peer.send_wait(Drop, SHORT).await {
-                self.full += 1;
-            }
+    async fn handle(&mut self, fill: Fill, _cx: &mut Context<Self>) -> bool {
+        fill.entered.answer(());
+        fill.go_on.await.unwrap();
+        for n in 0..2 {
+            fill.peer.send(Record(n)).unwrap();
+        }
+        match fill.peer.send_wait(Record(2), SHORT).await {
+            Ok(()) => true,
+            Err(SendError::Full(Record(2))) => false,
+            Err(error) => panic!("{error:?}"),
         }
     }
 }
 
-impl Handler<Drop> for Filler {
-    async fn handle(&mut self, _: Drop, _cx: &mut Context<Self>) {}
-}
-
-impl Handler<HowOften> for Filler {
-    async fn handle(&mut self, _: HowOften, _cx: &mut Context<Self>) -> u32 {
-        self.full
+impl Handler<Record> for Filler {
+    async fn handle(&mut self, Record(n): Record, _cx: &mut Context<Self>) {
+        self.0.send(n).unwrap();
     }
 }
 
-/// Two actors that wait for room at each other get their messages back, and go on.
+/// Two actors that wait for room at each other: the first to give up gets its message back, both go on,
+/// and each handles what it has accepted.
 #[test]
 fn core_15_mutual_back_pressure_ends() {
     everywhere(|system| async move {
-        let pair: [_; 2] =
-            std::array::from_fn(|_| system.spawn_bounded(Filler { peer: None, full: 0 }, 2));
-        pair[0].send(Fill(Some(pair[1].clone()))).unwrap();
-        pair[1].send(Fill(Some(pair[0].clone()))).unwrap();
-        for filler in &pair {
-            let full = loop {
-                match filler.call(HowOften).forever().await {
-                    Err(CallError::Full) => system.host().clock.sleep(SHORT).await,
-                    full => break full.unwrap(),
-                }
-            };
-            assert!(full <= 10, "{full}");
-            filler.send_wait(Fill(None), LONG).await.unwrap();
+        let (log_a, seen_a) = unbounded();
+        let (log_b, seen_b) = unbounded();
+        let a = system.spawn_bounded(Filler(log_a), 2);
+        let b = system.spawn_bounded(Filler(log_b), 2);
+        let (mut gates, mut waits) = (Vec::new(), Vec::new());
+        for (filler, peer) in [(&a, &b), (&b, &a)] {
+            let (gate, go_on) = ReplyTo::channel();
+            let (entered, inside) = ReplyTo::channel();
+            waits.push(filler.call(Fill { peer: peer.clone(), entered, go_on }).forever());
+            inside.await.unwrap();
+            gates.push(gate);
+        }
+        gates.into_iter().for_each(|gate| gate.answer(()));
+        let mut had_room = Vec::new();
+        for wait in waits {
+            had_room.push(wait.await.unwrap());
+        }
+        assert_ne!(had_room, [true, true], "the first to end has found no room");
+        for (peer, seen, had_room) in [(b, seen_b, had_room[0]), (a, seen_a, had_room[1])] {
+            let down = peer.down();
+            peer.stop(ExitReason::Normal);
+            down.await;
+            let expected: &[u32] = if had_room { &[0, 1, 2] } else { &[0, 1] };
+            assert_eq!(seen.try_iter().collect::<Vec<_>>(), expected);
         }
     });
 }
