@@ -14,6 +14,7 @@ use event_listener::Event;
 use crate::{
     Actor, Handler, Link, Message, SendError, System,
     cell::{ActorCell, BOUNDED},
+    supervision::{OnExit, Seat},
 };
 
 pub(crate) struct Bound {
@@ -83,12 +84,30 @@ impl System {
     /// # Panics
     /// With a capacity of zero.
     pub fn spawn_bounded<A: Actor>(&self, actor: A, capacity: usize) -> Link<A> {
+        let prepare = |cell: &ActorCell<A>| cell.set_bound(capacity);
+        Link::counted(ActorCell::spawn(self.next_id(), self.clone(), actor, prepare))
+    }
+
+    /// [`reserve`](Self::reserve) for an actor in whose mailbox at most `capacity` messages wait, as with
+    /// [`spawn_bounded`](Self::spawn_bounded). The bound is that of the address: it holds between two
+    /// incarnations too, and what waits there counts.
+    ///
+    /// # Panics
+    /// With a capacity of zero.
+    pub fn reserve_bounded<A: Actor>(&self, capacity: usize, on_exit: OnExit) -> Seat<A> {
+        let cell = ActorCell::suspended(self.next_id(), self.clone());
+        cell.set_bound(capacity);
+        cell.set_supervisor(Some(on_exit));
+        Seat::new(cell)
+    }
+}
+
+impl<A: Actor> ActorCell<A> {
+    /// Before anybody sends.
+    fn set_bound(&self, capacity: usize) {
         assert!(capacity > 0, "a mailbox without room takes nothing");
-        let cell = ActorCell::spawn(self.next_id(), self.clone(), actor, |cell| {
-            cell.ext().bound().set_capacity(capacity);
-            cell.flag(BOUNDED, true);
-        });
-        Link::counted(cell)
+        self.ext().bound().set_capacity(capacity);
+        self.flag(BOUNDED, true);
     }
 }
 

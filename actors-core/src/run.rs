@@ -234,6 +234,7 @@ impl<A: Actor> Turn<'_, A> {
                     let reason = self.ending.take().expect("`term` runs with a reason");
                     tracing::debug!(actor = %self.cell.id(), %reason, "actor ended");
                     self.cell.end(self.cursor, *reason);
+                    self.let_in();
                     return Outcome::Ended;
                 }
                 Step::Leave(outcome) => return outcome,
@@ -284,6 +285,7 @@ impl<A: Actor> Turn<'_, A> {
         let start = self.cell.known_ext().and_then(|ext| ext.lock().start.take());
         tracing::debug!(actor = %self.cell.id(), %reason, "actor did not start");
         self.cell.end(self.cursor, reason);
+        self.let_in();
         if let Some(start) = start {
             start.started.answer(Err(error));
         }
