@@ -14,7 +14,10 @@ use event_listener::Event;
 use crate::{
     Actor, Handler, Link, Message, SendError, System,
     cell::{ActorCell, BOUNDED},
+    here,
+    recipient::Receives,
     supervision::{OnExit, Seat},
+    system::drives_this_thread,
 };
 
 pub(crate) struct Bound {
@@ -129,26 +132,7 @@ impl<A: Actor> Link<A> {
     where
         A: Handler<M>,
     {
-        let mut message = match self.send(message) {
-            Err(SendError::Full(message)) => message,
-            sent => return sent,
-        };
-        let bound = self.cell().ext().bound();
-        let _waiting = Waiting::on(bound);
-        let clock = self.cell().system().host().clock.clone();
-        let until = clock.now() + timeout;
-        loop {
-            let room = bound.room.listen();
-            message = match self.send(message) {
-                Err(SendError::Full(message)) => message,
-                sent => return sent,
-            };
-            let rest = until.since(clock.now());
-            if rest.is_zero() {
-                return Err(SendError::Full(message));
-            }
-            futures_lite::future::or(room, clock.sleep(rest)).await;
-        }
+        wait_for_room(&**self.cell(), message, timeout).await
     }
 
     /// [`send_wait`](Self::send_wait) for plain threads.
@@ -163,11 +147,46 @@ impl<A: Actor> Link<A> {
     where
         A: Handler<M>,
     {
-        if crate::system::drives_this_thread(self.cell().system()) {
-            return Err(SendError::WouldBlock(message));
-        }
-        futures_lite::future::block_on(self.send_wait(message, timeout))
+        block_for_room(&**self.cell(), message, timeout)
     }
+}
+
+pub(crate) async fn wait_for_room<M: Message>(
+    actor: &dyn Receives<M>,
+    message: M,
+    timeout: Duration,
+) -> Result<(), SendError<M>> {
+    let mut message = match actor.receive(message, None, here::epoch()) {
+        Err(SendError::Full(message)) => message,
+        sent => return sent,
+    };
+    let bound = actor.bound();
+    let _waiting = Waiting::on(bound);
+    let clock = actor.system_of().host().clock.clone();
+    let until = clock.now() + timeout;
+    loop {
+        let room = bound.room.listen();
+        message = match actor.receive(message, None, here::epoch()) {
+            Err(SendError::Full(message)) => message,
+            sent => return sent,
+        };
+        let rest = until.since(clock.now());
+        if rest.is_zero() {
+            return Err(SendError::Full(message));
+        }
+        futures_lite::future::or(room, clock.sleep(rest)).await;
+    }
+}
+
+pub(crate) fn block_for_room<M: Message>(
+    actor: &dyn Receives<M>,
+    message: M,
+    timeout: Duration,
+) -> Result<(), SendError<M>> {
+    if drives_this_thread(actor.system_of()) {
+        return Err(SendError::WouldBlock(message));
+    }
+    futures_lite::future::block_on(wait_for_room(actor, message, timeout))
 }
 
 struct Waiting<'a>(&'a Bound);

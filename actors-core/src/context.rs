@@ -1,7 +1,7 @@
 use std::{fmt, ptr::NonNull, sync::Arc, time::Duration};
 
 use crate::{
-    Actor, ActorId, AnyLink, Down, ExitReason, GroupEpoch, Handler, Link, Message, MonitorRef,
+    Actor, ActorId, Address, Down, ExitReason, GroupEpoch, Handler, Link, Message, MonitorRef,
     System, Timer,
     cell::{AFTER, ActorCell, AnyCell, STOPPED},
     ext::{DownAction, Ext},
@@ -73,24 +73,31 @@ impl<A: Actor> Context<A> {
     }
 
     /// Watches an actor: its end comes to [`Actor::on_down`], once, after all messages that it sent
-    /// here before. A dead one answers at once with [`ExitReason::NoProc`]. A monitor keeps nobody
-    /// alive.
-    pub fn monitor(&mut self, actor: &AnyLink) -> MonitorRef {
+    /// here before. A dead one answers at once with [`ExitReason::NoProc`], and so does a name that
+    /// nobody has, or somebody of another type. A monitor keeps nobody alive.
+    pub fn monitor(&mut self, actor: &impl Address) -> MonitorRef {
         self.watch(actor, None)
     }
 
     /// As [`monitor`](Self::monitor), with an action of its own instead of `on_down`.
     pub fn monitor_with(
         &mut self,
-        actor: &AnyLink,
+        actor: &impl Address,
         action: impl FnOnce(&mut A, Down, &mut Self) + Send + 'static,
     ) -> MonitorRef {
         self.watch(actor, Some(Box::new(action)))
     }
 
-    fn watch(&mut self, actor: &AnyLink, action: Option<DownAction<A>>) -> MonitorRef {
+    fn watch(&mut self, actor: &impl Address, action: Option<DownAction<A>>) -> MonitorRef {
         let monitor = self.system().next_monitor();
-        self.ext().lock().life.monitors.insert(monitor, (Watched::actor(actor), action));
+        let actor = actor.any_link();
+        let watched = actor.as_ref().map_or(Watched::Nobody, Watched::actor);
+        self.ext().lock().life.monitors.insert(monitor, (watched, action));
+        let Ok(actor) = actor else {
+            let (actor, reason) = (self.system().next_id(), ExitReason::NoProc);
+            self.cell().push_down(monitor, Down { actor, incarnation: 0, reason });
+            return monitor;
+        };
         let own = Arc::downgrade(&self.cell().to_arc());
         let notify = Arc::new(move |down| {
             if let Some(cell) = own.upgrade() {

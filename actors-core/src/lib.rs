@@ -50,6 +50,7 @@
 //! | [`sim`] | the same traits under one seed, in virtual time |
 
 mod actor;
+mod address;
 mod any_cell;
 mod attached;
 mod bound;
@@ -99,6 +100,7 @@ mod timer;
 mod timers;
 
 pub use actor::{Actor, Handler, Message};
+pub use address::{Address, Destination};
 
 #[cfg(feature = "macros")]
 pub use actors_macros::{Actor, Message, actor};

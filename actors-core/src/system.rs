@@ -11,7 +11,7 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Actor, ActorId, ActorInfo, AnyLink, DeadLetter, Link, MonitorRef, NameError, SystemId,
+    Actor, ActorId, ActorInfo, Address, AnyLink, DeadLetter, Link, MonitorRef, NameError, SystemId,
     cell::{ActorCell, AnyCell},
     dead_letters::DeadLetters,
     here,
@@ -170,9 +170,9 @@ impl System {
     /// Gives an actor a name.
     ///
     /// # Errors
-    /// [`NameError::Taken`], [`NameError::Dead`].
-    pub fn register(&self, name: &str, actor: &AnyLink) -> Result<(), NameError> {
-        self.0.registry.insert(name, actor)
+    /// [`NameError::Taken`], [`NameError::Dead`]; by another name, [`NameError::Unknown`] too.
+    pub fn register(&self, name: &str, actor: &impl Address) -> Result<(), NameError> {
+        self.0.registry.insert(name, &actor.any_link()?)
     }
 
     /// The actor with a name.
@@ -262,6 +262,10 @@ impl System {
         ActorId { home: self.id(), serial }
     }
 
+    pub(crate) fn downgrade(&self) -> WeakSystem {
+        WeakSystem(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn dispatch(&self) -> &Dispatch {
         &self.0.dispatch
     }
@@ -322,6 +326,15 @@ impl System {
     pub(crate) fn unpin(&self, id: ActorId) {
         let pinned = self.0.pins.lock().remove(&id);
         drop(pinned);
+    }
+}
+
+/// A system that is not kept.
+pub(crate) struct WeakSystem(Weak<Inner>);
+
+impl WeakSystem {
+    pub(crate) fn upgrade(&self) -> Option<System> {
+        self.0.upgrade().map(System)
     }
 }
 

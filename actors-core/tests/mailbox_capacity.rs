@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use actors_core::{
     Actor, BoxFuture, CallError, Context, ExitReason, Handler, Link, Message, ReplyTo, SendError,
+    System,
 };
-use common::{Record, Recorded, Recorder, everywhere};
+use common::{Record, Recorded, Recorder, everywhere, real_hosts};
 use crossbeam_channel::{Sender, unbounded};
 use futures_lite::future::poll_once;
 
@@ -32,7 +33,7 @@ async fn hold(actor: &Link<Recorder>) -> ReplyTo<()> {
         entered.answer(());
         opened.await
     };
-    actor.send(Hold(Box::pin(first))).unwrap();
+    actor.send_wait(Hold(Box::pin(first)), LONG).await.unwrap();
     inside.await.unwrap();
     gate
 }
@@ -189,4 +190,56 @@ fn core_42_a_blocking_send_is_refused_inside_actors() {
         });
         assert_eq!(answer.await, Ok(true));
     });
+}
+
+/// A recipient waits for room like a link, asks, and is refused where it could deadlock.
+#[test]
+fn core_15_core_42_a_recipient_waits_for_room() {
+    everywhere(|system| async move {
+        let actor = system.spawn_bounded(Recorder::default(), 1);
+        let recipient = actor.recipient::<Record>();
+        let gate = hold(&actor).await;
+        recipient.send_wait(Record(0), SHORT).await.unwrap();
+        let refused = recipient.send_wait(Record(1), Duration::ZERO).await;
+        assert!(matches!(refused, Err(SendError::Full(Record(1)))));
+        let mut waiting = Box::pin(recipient.send_wait(Record(1), LONG));
+        assert!(poll_once(&mut waiting).await.is_none());
+        gate.answer(());
+        waiting.await.unwrap();
+        let (done, inside) = ReplyTo::channel();
+        system.spawn_task(async move {
+            let sent = recipient.send_blocking(Record(2), SHORT);
+            let called = recipient.call_blocking(Record(2), SHORT);
+            done.answer(
+                matches!(sent, Err(SendError::WouldBlock(Record(2))))
+                    && called == Err(CallError::WouldBlock),
+            );
+        });
+        assert_eq!(inside.await, Ok(true));
+    });
+}
+
+/// From a plain thread it blocks until there is room.
+#[test]
+fn core_15_a_blocking_send_waits_for_room() {
+    for (_, host) in real_hosts() {
+        let system = System::builder().host(host).build();
+        let actor = system.spawn_bounded(Recorder::default(), 1);
+        let recipient = actor.recipient::<Record>();
+        for n in 0..50 {
+            match n % 2 {
+                0 => actor.send_blocking(Record(n), LONG).unwrap(),
+                _ => recipient.send_blocking(Record(n), LONG).unwrap(),
+            }
+        }
+        let down = actor.down();
+        let gate = system.block_on(hold(&actor));
+        let full = recipient.send_blocking(Record(50), Duration::ZERO);
+        assert!(full.is_ok(), "one may wait");
+        let full = recipient.send_blocking(Record(51), Duration::ZERO);
+        assert!(matches!(full, Err(SendError::Full(Record(51)))));
+        gate.answer(());
+        drop((actor, recipient));
+        assert_eq!(system.block_on(down).reason, ExitReason::Normal);
+    }
 }
