@@ -43,7 +43,7 @@ impl DeadLetters {
     }
 
     pub(crate) fn publish(&self, letter: DeadLetter) {
-        tracing::debug!(to = %letter.to, message = letter.message, cause = ?letter.cause, "dead letter");
+        tracing::debug!(to = %letter.to, message_type = letter.message, cause = ?letter.cause, "dead letter");
         self.0.lock().retain(|tx| {
             !matches!(tx.try_send(letter.clone()), Err(TrySendError::Disconnected(_)))
         });

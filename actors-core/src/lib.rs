@@ -39,6 +39,17 @@
 //! What is promised about ordering, loss, restart and cancellation is on one page:
 //! `docs/semantics/core.md` in the repository.
 //!
+//! # Logs and spans
+//!
+//! Logs are `tracing` events: failed and ended actors and dead letters at `DEBUG`, monitors without an
+//! action at `INFO`, stuck handlers at `ERROR`.
+//!
+//! Each handler and each hook runs in a span `handle` of the target `actors_core::handler`, at `TRACE`, with
+//! the fields `actor`, `actor_type`, `message_type` and `incarnation`. It is a root, is entered whenever the
+//! handler is polled, and open from its start to its end. A subscriber that lets it through turns it on,
+//! with `tracing-subscriber` for example `RUST_LOG=info,actors_core::handler=trace`; there is nothing to pay
+//! while no subscriber wants the level `TRACE`.
+//!
 //! # Layers
 //!
 //! | module | what it holds |
@@ -91,6 +102,7 @@ mod run;
 mod scheduler;
 mod shared;
 pub mod sim;
+mod span;
 mod stuck;
 pub mod supervision;
 mod sync;

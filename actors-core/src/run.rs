@@ -20,6 +20,7 @@ use crate::{
     mailbox::{Cursor, Leave},
     node::{Letter, Node, What},
     pace::Pace,
+    span,
 };
 
 #[cfg(all(test, actors_loom))]
@@ -60,6 +61,8 @@ pub(crate) struct Turn<'a, A: Actor> {
     during: &'static What,
     /// The message in hand was handled: what runs is what it has left.
     handled: bool,
+    /// Handlers run in spans.
+    traced: bool,
     ending: Option<Box<ExitReason>>,
 }
 
@@ -90,6 +93,7 @@ impl<A: Actor> ActorCell<A> {
             frame: None,
             during: MAKE,
             handled: false,
+            traced: span::are_wanted(),
             ending: None,
         };
         let mut crashed = None;
@@ -105,6 +109,15 @@ impl<A: Actor> ActorCell<A> {
 impl<A: Actor> Turn<'_, A> {
     pub(crate) const fn cell(&self) -> &ActorCell<A> {
         self.cell
+    }
+
+    pub(crate) const fn during(&self) -> &'static What {
+        self.during
+    }
+
+    #[inline]
+    pub(crate) const fn is_traced(&self) -> bool {
+        self.traced
     }
 
     /// The state, between two handlers.
@@ -251,22 +264,26 @@ impl<A: Actor> Turn<'_, A> {
         let make = make.expect("an incarnation that begins has something to start from");
         // SAFETY: the right to run is ours, and there is no frame.
         let last = unsafe { self.cell.state() }.take();
-        let made = make(last);
-        self.poll_new::<_, Says>(move |cx| async move {
-            let made = made.await;
-            cx.cell().ext().lock().life.made = Some(made);
-            Flow::Made
+        self.within_span(|turn| {
+            let made = make(last);
+            turn.poll_new::<_, Says>(move |cx| async move {
+                let made = made.await;
+                cx.cell().ext().lock().life.made = Some(made);
+                Flow::Made
+            })
         })
     }
 
     fn init(&mut self, pace: &Pace) -> Step {
         self.during = INIT;
         pace.spend(INIT);
-        self.hook::<_, Says>(|actor, cx| async move {
-            match actor.init(cx).await {
-                Ok(()) => Flow::Up,
-                Err(error) => Flow::Failed(Box::new(error)),
-            }
+        self.within_span(|turn| {
+            turn.hook::<_, Says>(|actor, cx| async move {
+                match actor.init(cx).await {
+                    Ok(()) => Flow::Up,
+                    Err(error) => Flow::Failed(Box::new(error)),
+                }
+            })
         })
     }
 
@@ -275,9 +292,11 @@ impl<A: Actor> Turn<'_, A> {
         self.during = TERM;
         pace.spend(TERM);
         let reason = self.ending.clone().expect("an incarnation ends for a reason");
-        self.hook::<_, Says>(|actor, _cx| async move {
-            actor.term(&reason).await;
-            Flow::Over
+        self.within_span(|turn| {
+            turn.hook::<_, Says>(|actor, _cx| async move {
+                actor.term(&reason).await;
+                Flow::Over
+            })
         })
     }
 
@@ -333,7 +352,7 @@ impl<A: Actor> Turn<'_, A> {
             }
             self.during = &ops.what;
             // SAFETY: its payload is there.
-            match unsafe { Node::run(node, self) } {
+            match self.within_span(|turn| unsafe { Node::run(node, turn) }) {
                 Step::Next => {}
                 step => return step,
             }
@@ -428,7 +447,7 @@ impl<A: Actor> Turn<'_, A> {
         }
         self.cell.count_handled();
         self.during = &letter.ops().what;
-        Some(letter.run(self))
+        Some(self.within_span(|turn| letter.run(turn)))
     }
 
     /// Whether the member of a group handles the message; if not, it was put away.
@@ -459,11 +478,22 @@ impl<A: Actor> Turn<'_, A> {
         if self.cell.phase() == Phase::Term {
             self.ending = self.cell.ext().lock().life.ending.take().map(Box::new);
         }
-        let frame = self.frame.insert(frame);
         if let Some(reason) = take_end(self.cell) {
+            self.frame = Some(frame);
             return self.give_way(reason);
         }
-        let Poll::Ready(flow) = frame.poll(&mut self.task) else { return Step::Wait };
+        let span = self.take_span();
+        let frame = self.frame.insert(frame);
+        let polled = match &span {
+            None => frame.poll(&mut self.task),
+            Some(span) => span.in_scope(|| frame.poll(&mut self.task)),
+        };
+        let Poll::Ready(flow) = polled else {
+            if let Some(span) = span {
+                self.keep_span(span);
+            }
+            return Step::Wait;
+        };
         self.frame = None;
         self.flow(flow)
     }
@@ -489,7 +519,8 @@ impl<A: Actor> Turn<'_, A> {
     /// Drops the handler in hand.
     fn give_way(&mut self, reason: ExitReason) -> Step {
         let frame = self.frame.take();
-        here::orphaning(&reason, || drop_guarded(frame));
+        let span = self.take_span().unwrap_or_else(tracing::Span::none);
+        span.in_scope(|| here::orphaning(&reason, || drop_guarded(frame)));
         self.report_cut();
         Step::End(Box::new(reason))
     }

@@ -109,7 +109,7 @@ fn look(scheduler: &Scheduler, look: Option<Look>, seen: &mut Option<Seen>, watc
     }
     before.reported = true;
     let stuck = Stuck { actor: look.actor, message: look.message, after };
-    tracing::error!(actor = %stuck.actor, message = stuck.message, ?after, "handler is stuck");
+    tracing::error!(actor = %stuck.actor, message_type = stuck.message, ?after, "handler is stuck");
     scheduler.stuck().publish(&stuck);
     match &watch.policy {
         StuckPolicy::Report => {}
