@@ -672,6 +672,12 @@ impl<A: Actor> ActorCell<A> {
         }
     }
 
+    /// As counted since the last wrap.
+    #[inline]
+    pub(crate) fn handled_low(&self) -> u32 {
+        self.handled.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn handled(&self, rare: Option<&Rare<A>>) -> u64 {
         let wraps = rare.map_or(0, |rare| rare.handled_wraps);
         (u64::from(wraps) << 32) + u64::from(self.handled.load(Ordering::Relaxed))

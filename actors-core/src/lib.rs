@@ -50,6 +50,8 @@
 //! with `tracing-subscriber` for example `RUST_LOG=info,actors_core::handler=trace`; there is nothing to pay
 //! while no subscriber wants the level `TRACE`.
 //!
+//! Counters and gauges come with the feature `metrics`, off by default: see the module `metrics`.
+//!
 //! # Layers
 //!
 //! | module | what it holds |
@@ -84,6 +86,11 @@ mod info;
 mod life;
 mod link;
 mod mailbox;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "no_metrics.rs"]
+mod metrics;
 mod monitor;
 mod name;
 mod node;

@@ -18,6 +18,7 @@ use crate::{
     group::{Admission, admit},
     here,
     mailbox::{Cursor, Leave},
+    metrics::Tally,
     node::{Letter, Node, What},
     pace::Pace,
     span,
@@ -63,6 +64,7 @@ pub(crate) struct Turn<'a, A: Actor> {
     handled: bool,
     /// Handlers run in spans.
     traced: bool,
+    counted: Tally,
     ending: Option<Box<ExitReason>>,
 }
 
@@ -94,6 +96,7 @@ impl<A: Actor> ActorCell<A> {
             during: MAKE,
             handled: false,
             traced: span::are_wanted(),
+            counted: Tally::since(self.handled_low()),
             ending: None,
         };
         let mut crashed = None;
@@ -109,6 +112,12 @@ impl<A: Actor> ActorCell<A> {
 impl<A: Actor> Turn<'_, A> {
     pub(crate) const fn cell(&self) -> &ActorCell<A> {
         self.cell
+    }
+
+    /// Before the right to run goes: what was handled is counted.
+    #[inline]
+    fn count(&mut self) {
+        self.counted.flush(self.cell.handled_low(), self.cell.system().metrics());
     }
 
     pub(crate) const fn during(&self) -> &'static What {
@@ -188,6 +197,7 @@ impl<A: Actor> Turn<'_, A> {
             Flow::Failed(error) => Step::Fail(error),
             Flow::Up => {
                 self.cell.set_phase(Phase::Serve);
+                self.cell.system().metrics().started(self.cell.incarnation());
                 if let Some(ext) = self.cell.known_ext() {
                     let mut rare = ext.lock();
                     let (start, incarnation) = (rare.start.take(), rare.incarnation);
@@ -245,6 +255,8 @@ impl<A: Actor> Turn<'_, A> {
                 }
                 Step::Over => {
                     let reason = self.ending.take().expect("`term` runs with a reason");
+                    self.count();
+                    self.cell.system().metrics().ended(&reason);
                     tracing::debug!(actor = %self.cell.id(), %reason, "actor ended");
                     self.cell.end(self.cursor, *reason);
                     self.let_in();
@@ -301,6 +313,7 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     fn fail(&mut self, reason: ExitReason, error: StartError) -> Outcome {
+        self.cell.system().metrics().start_failed();
         let start = self.cell.known_ext().and_then(|ext| ext.lock().start.take());
         tracing::debug!(actor = %self.cell.id(), %reason, "actor did not start");
         self.cell.end(self.cursor, reason);
@@ -362,6 +375,7 @@ impl<A: Actor> Turn<'_, A> {
     /// The mailbox has no more: `None` if it has after all.
     #[inline]
     fn run_dry(&mut self) -> Option<Outcome> {
+        self.count();
         self.let_in();
         for _ in 0..SPINS {
             // SAFETY: the right to consume is ours, and after `Idle` nothing is touched any more.
@@ -378,6 +392,7 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     fn come_again(&mut self) -> Step {
+        self.count();
         self.let_in();
         // SAFETY: the right to consume is ours, and passed on with the outcome.
         unsafe { self.cell.mailbox.pause(&self.cursor) };
@@ -506,6 +521,7 @@ impl<A: Actor> Turn<'_, A> {
         if let Some(reason) = self.ending.take() {
             self.cell.ext().lock().life.ending = Some(*reason);
         }
+        self.count();
         self.let_in();
         let frame = self.frame.take().expect("a frame is pending");
         // SAFETY: the right to run is ours, and goes with the frame.

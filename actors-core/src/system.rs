@@ -16,13 +16,14 @@ use crate::{
     dead_letters::DeadLetters,
     here,
     host::Host,
+    metrics::Metrics,
     process_groups::ProcessGroups,
     registry::Registry,
     remote::{Exports, Route, Router},
     root::RootHold,
     roster::Roster,
     scheduler::Scheduler,
-    stuck::{Stuck, StuckPolicy, Watch},
+    stuck::{Reports, Stuck, StuckPolicy, Watch},
     supervision::{OnExit, Seat},
     timers::Timers,
 };
@@ -49,6 +50,7 @@ struct Inner {
     groups: ProcessGroups,
     root: RootHold,
     dead_letters: DeadLetters,
+    metrics: Metrics,
     exports: Exports,
     router: RwLock<Option<Arc<dyn Router>>>,
     serial: AtomicU64,
@@ -86,10 +88,11 @@ impl SystemBuilder {
     /// The system.
     pub fn build(self) -> System {
         let host = self.host.unwrap_or_else(Host::real);
+        let metrics = Metrics::of(&self.name);
         System(Arc::new(Inner {
             id: SystemId(host.random.next()),
             name: self.name,
-            dispatch: Dispatch::of(&host, self.watch),
+            dispatch: Dispatch::of(&host, self.watch, metrics.clone()),
             timers: Timers::new(&host),
             host,
             roster: Roster::default(),
@@ -98,7 +101,8 @@ impl SystemBuilder {
             registry: Registry::default(),
             groups: ProcessGroups::default(),
             root: RootHold::default(),
-            dead_letters: DeadLetters::default(),
+            dead_letters: DeadLetters::new(metrics.clone()),
+            metrics,
             exports: Exports::default(),
             router: RwLock::default(),
             serial: AtomicU64::new(1),
@@ -249,6 +253,10 @@ impl System {
         &self.0.dead_letters
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
     pub(crate) fn next_monitor(&self) -> MonitorRef {
         MonitorRef(self.0.monitor.fetch_add(1, Ordering::Relaxed))
     }
@@ -355,9 +363,9 @@ pub(crate) enum Dispatch {
 }
 
 impl Dispatch {
-    fn of(host: &Host, watch: Watch) -> Self {
+    fn of(host: &Host, watch: Watch, metrics: Metrics) -> Self {
         let Some(threads) = host.executor.threads() else { return Self::Tasks };
-        Self::Workers(Scheduler::start(threads, host, watch))
+        Self::Workers(Scheduler::start(threads, host, watch, Reports::new(metrics)))
     }
 }
 
