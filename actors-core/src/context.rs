@@ -148,6 +148,47 @@ impl<A: Actor> Context<A> {
         self.system().spawn_task(task);
     }
 
+    /// Runs code that blocks or computes for long, on the threads that the host has for that, and waits
+    /// for its result. The actor handles nothing else meanwhile, and holds up no other. A simulated host
+    /// runs it as a task, on its one thread.
+    ///
+    /// What `work` sends is sent outside of the activation: it carries no group epoch. Blocking calls
+    /// work in it, except in a simulation.
+    ///
+    /// Dropped, as by a kill of the actor, it gives up the result; `work` runs on to its end, or not at all
+    /// if it has not begun and the runtime is shut down.
+    ///
+    /// ```
+    /// # use actors_core::{Actor, Context, Handler, Message, System};
+    /// # struct Files; impl Actor for Files {}
+    /// struct Size(std::path::PathBuf);
+    /// # impl Message for Size { type Reply = std::io::Result<u64>; }
+    ///
+    /// impl Handler<Size> for Files {
+    ///     async fn handle(&mut self, Size(path): Size, cx: &mut Context<Self>) -> std::io::Result<u64> {
+    ///         cx.blocking(move || Ok(std::fs::metadata(path)?.len())).await
+    ///     }
+    /// }
+    /// # let system = System::new();
+    /// # system.block_on(async {
+    /// let files = system.spawn(Files);
+    /// assert!(files.call(Size("no/such/file".into())).await?.is_err());
+    /// # Ok::<_, actors_core::CallError>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Panics
+    /// As `work` does, with the same payload: the handler crashes. And when the host's runtime was shut
+    /// down.
+    pub fn blocking<T, F>(&self, work: F) -> impl Future<Output = T> + Send + 'static + use<A, T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let host = self.system().host().clone();
+        async move { host.blocking(work).await }
+    }
+
     /// Runs `f` on the state after the handler in hand.
     pub fn after(&mut self, f: impl FnOnce(&mut A) + Send + 'static) {
         self.ext().lock().life.after.push(Box::new(f));
