@@ -142,6 +142,35 @@ fn core_41_a_deferred_reply_is_answered_later_or_refused() {
     });
 }
 
+/// Counts what it is told, and answers later.
+struct Later(u32);
+
+impl Actor for Later {}
+
+impl Handler<Question> for Later {
+    const DEFERRED: bool = true;
+
+    async fn handle(&mut self, _: Question, _cx: &mut Context<Self>) -> u32 {
+        unreachable!("it is deferred")
+    }
+
+    async fn handle_call(&mut self, _: Question, reply: ReplyTo<u32>, _cx: &mut Context<Self>) {
+        self.0 += 1;
+        reply.answer(self.0);
+    }
+}
+
+/// A message with a deferred reply that is only sent is handled like a question.
+#[test]
+fn core_41_a_deferred_message_may_be_sent() {
+    everywhere(|system| async move {
+        let later = system.spawn(Later(0));
+        later.send(Question).unwrap();
+        later.send_urgent(Question).unwrap();
+        assert_eq!(later.call(Question).await, Ok(3));
+    });
+}
+
 /// Hands on whatever it is asked.
 struct Front<B: Actor>(Link<B>);
 
