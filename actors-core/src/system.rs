@@ -217,7 +217,20 @@ impl System {
         }
     }
 
-    /// All actors that this system knows, those on other nodes included.
+    /// All actors that this system knows, those on other nodes included, and the dead that somebody still
+    /// has a link to; ordered by identity. Each is looked at by itself: the whole is of no one moment. It
+    /// takes time and memory for each actor, and stops none.
+    ///
+    /// ```
+    /// # use actors_core::{Actor, System};
+    /// # struct Worker; impl Actor for Worker {}
+    /// # let system = System::new();
+    /// let worker = system.spawn(Worker);
+    /// for actor in system.snapshot() {
+    ///     println!("{} {:?}: {} waiting", actor.type_name, actor.status, actor.mailbox_len);
+    /// }
+    /// # drop(worker);
+    /// ```
     pub fn snapshot(&self) -> Vec<ActorInfo> {
         let mut infos: Vec<_> = self.0.roster.cells().iter().map(|cell| cell.info()).collect();
         infos.sort_unstable_by_key(|info| info.id);
