@@ -43,6 +43,11 @@ pub trait Message: Send + 'static {
 
 /// An actor that takes messages of type `M`.
 pub trait Handler<M: Message>: Actor {
+    /// Whether [`handle_call`](Self::handle_call) answers by itself, sooner or later: then a message that
+    /// nobody waits for comes there too, with a [`ReplyTo`] that leads nowhere, and
+    /// [`handle`](Self::handle) is never called.
+    const DEFERRED: bool = false;
+
     /// Handles one message. While it awaits, the actor handles nothing else; a kill drops the future
     /// at its `.await`, so what is between two awaits runs whole.
     fn handle(

@@ -14,6 +14,10 @@ use event_listener::Event;
 use crate::{
     Actor, Handler, Link, Message, SendError, System,
     cell::{ActorCell, BOUNDED},
+    here,
+    recipient::Receives,
+    supervision::{OnExit, Seat},
+    system::drives_this_thread,
 };
 
 pub(crate) struct Bound {
@@ -83,12 +87,30 @@ impl System {
     /// # Panics
     /// With a capacity of zero.
     pub fn spawn_bounded<A: Actor>(&self, actor: A, capacity: usize) -> Link<A> {
+        let prepare = |cell: &ActorCell<A>| cell.set_bound(capacity);
+        Link::counted(ActorCell::spawn(self.next_id(), self.clone(), actor, prepare))
+    }
+
+    /// [`reserve`](Self::reserve) for an actor in whose mailbox at most `capacity` messages wait, as with
+    /// [`spawn_bounded`](Self::spawn_bounded). The bound is that of the address: it holds between two
+    /// incarnations too, and what waits there counts.
+    ///
+    /// # Panics
+    /// With a capacity of zero.
+    pub fn reserve_bounded<A: Actor>(&self, capacity: usize, on_exit: OnExit) -> Seat<A> {
+        let cell = ActorCell::suspended(self.next_id(), self.clone());
+        cell.set_bound(capacity);
+        cell.set_supervisor(Some(on_exit));
+        Seat::new(cell)
+    }
+}
+
+impl<A: Actor> ActorCell<A> {
+    /// Before anybody sends.
+    fn set_bound(&self, capacity: usize) {
         assert!(capacity > 0, "a mailbox without room takes nothing");
-        let cell = ActorCell::spawn(self.next_id(), self.clone(), actor, |cell| {
-            cell.ext().bound().set_capacity(capacity);
-            cell.flag(BOUNDED, true);
-        });
-        Link::counted(cell)
+        self.ext().bound().set_capacity(capacity);
+        self.flag(BOUNDED, true);
     }
 }
 
@@ -110,26 +132,7 @@ impl<A: Actor> Link<A> {
     where
         A: Handler<M>,
     {
-        let mut message = match self.send(message) {
-            Err(SendError::Full(message)) => message,
-            sent => return sent,
-        };
-        let bound = self.cell().ext().bound();
-        let _waiting = Waiting::on(bound);
-        let clock = self.cell().system().host().clock.clone();
-        let until = clock.now() + timeout;
-        loop {
-            let room = bound.room.listen();
-            message = match self.send(message) {
-                Err(SendError::Full(message)) => message,
-                sent => return sent,
-            };
-            let rest = until.since(clock.now());
-            if rest.is_zero() {
-                return Err(SendError::Full(message));
-            }
-            futures_lite::future::or(room, clock.sleep(rest)).await;
-        }
+        wait_for_room(&**self.cell(), message, timeout).await
     }
 
     /// [`send_wait`](Self::send_wait) for plain threads.
@@ -144,11 +147,46 @@ impl<A: Actor> Link<A> {
     where
         A: Handler<M>,
     {
-        if crate::system::drives_this_thread(self.cell().system()) {
-            return Err(SendError::WouldBlock(message));
-        }
-        futures_lite::future::block_on(self.send_wait(message, timeout))
+        block_for_room(&**self.cell(), message, timeout)
     }
+}
+
+pub(crate) async fn wait_for_room<M: Message>(
+    actor: &dyn Receives<M>,
+    message: M,
+    timeout: Duration,
+) -> Result<(), SendError<M>> {
+    let mut message = match actor.receive(message, None, here::epoch()) {
+        Err(SendError::Full(message)) => message,
+        sent => return sent,
+    };
+    let bound = actor.bound();
+    let _waiting = Waiting::on(bound);
+    let clock = actor.system_of().host().clock.clone();
+    let until = clock.now() + timeout;
+    loop {
+        let room = bound.room.listen();
+        message = match actor.receive(message, None, here::epoch()) {
+            Err(SendError::Full(message)) => message,
+            sent => return sent,
+        };
+        let rest = until.since(clock.now());
+        if rest.is_zero() {
+            return Err(SendError::Full(message));
+        }
+        futures_lite::future::or(room, clock.sleep(rest)).await;
+    }
+}
+
+pub(crate) fn block_for_room<M: Message>(
+    actor: &dyn Receives<M>,
+    message: M,
+    timeout: Duration,
+) -> Result<(), SendError<M>> {
+    if drives_this_thread(actor.system_of()) {
+        return Err(SendError::WouldBlock(message));
+    }
+    futures_lite::future::block_on(wait_for_room(actor, message, timeout))
 }
 
 struct Waiting<'a>(&'a Bound);

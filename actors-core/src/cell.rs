@@ -80,6 +80,8 @@ pub(crate) const KNOWN: u8 = 1 << 3;
 pub(crate) const BOUNDED: u8 = 1 << 4;
 /// An [`AutoStop`](crate::payload::AutoStop) is in the mailbox: there is never a second.
 pub(crate) const UNLINKED: u8 = 1 << 5;
+/// The handler that waits has a span.
+pub(crate) const SPANNED: u8 = 1 << 6;
 
 /// The running handler has stopped the actor.
 pub(crate) const STOPPED: u8 = 1 << 2;
@@ -682,6 +684,12 @@ impl<A: Actor> ActorCell<A> {
         if handled == 0 {
             self.ext().lock().handled_wraps += 1;
         }
+    }
+
+    /// As counted since the last wrap.
+    #[inline]
+    pub(crate) fn handled_low(&self) -> u32 {
+        self.handled.load(Ordering::Relaxed)
     }
 
     pub(crate) fn handled(&self, rare: Option<&Rare<A>>) -> u64 {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Weak};
 
 use crate::{
-    Actor, ActorId, AnyLink, CallError, Context, ExitReason,
+    Actor, ActorId, Address, CallError, Context, ExitReason,
     cell::{ActorCell, AnyCell, Life},
     node::{Letter, Payload},
     run::{Step, Turn},
@@ -70,8 +70,10 @@ impl<A: Actor> Context<A> {
     /// one life, and keep nobody alive (`link/1` in Erlang).
     ///
     /// # Errors
-    /// [`CallError::NotLocal`] when the peer is on another node.
-    pub fn connect(&mut self, peer: &AnyLink) -> Result<(), CallError> {
+    /// [`CallError::NotLocal`] when the peer is on another node, [`CallError::Name`] when nobody has the
+    /// name.
+    pub fn connect(&mut self, peer: &impl Address) -> Result<(), CallError> {
+        let peer = peer.any_link()?;
         let own = self.cell();
         if peer.id() == own.id() {
             return Ok(());
@@ -96,8 +98,9 @@ impl<A: Actor> Context<A> {
     }
 
     /// Ends a connection, on both sides; monitors and supervision stay. An exit of the peer that has not
-    /// been handled yet is ignored.
-    pub fn disconnect(&mut self, peer: &AnyLink) {
+    /// been handled yet is ignored. A name that nobody has is harmless.
+    pub fn disconnect(&mut self, peer: &impl Address) {
+        let Ok(peer) = peer.any_link() else { return };
         if self.cell().ext().lock().connections.remove(peer.id()) {
             peer.cell().detach(self.id());
         }

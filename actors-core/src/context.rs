@@ -1,7 +1,7 @@
 use std::{fmt, ptr::NonNull, sync::Arc, time::Duration};
 
 use crate::{
-    Actor, ActorId, AnyLink, Down, ExitReason, GroupEpoch, Handler, Link, Message, MonitorRef,
+    Actor, ActorId, Address, Down, ExitReason, GroupEpoch, Handler, Link, Message, MonitorRef,
     System, Timer,
     cell::{AFTER, ActorCell, AnyCell, STOPPED},
     ext::{DownAction, Ext},
@@ -73,24 +73,31 @@ impl<A: Actor> Context<A> {
     }
 
     /// Watches an actor: its end comes to [`Actor::on_down`], once, after all messages that it sent
-    /// here before. A dead one answers at once with [`ExitReason::NoProc`]. A monitor keeps nobody
-    /// alive.
-    pub fn monitor(&mut self, actor: &AnyLink) -> MonitorRef {
+    /// here before. A dead one answers at once with [`ExitReason::NoProc`], and so does a name that
+    /// nobody has, or somebody of another type. A monitor keeps nobody alive.
+    pub fn monitor(&mut self, actor: &impl Address) -> MonitorRef {
         self.watch(actor, None)
     }
 
     /// As [`monitor`](Self::monitor), with an action of its own instead of `on_down`.
     pub fn monitor_with(
         &mut self,
-        actor: &AnyLink,
+        actor: &impl Address,
         action: impl FnOnce(&mut A, Down, &mut Self) + Send + 'static,
     ) -> MonitorRef {
         self.watch(actor, Some(Box::new(action)))
     }
 
-    fn watch(&mut self, actor: &AnyLink, action: Option<DownAction<A>>) -> MonitorRef {
+    fn watch(&mut self, actor: &impl Address, action: Option<DownAction<A>>) -> MonitorRef {
         let monitor = self.system().next_monitor();
-        self.ext().lock().life.monitors.insert(monitor, (Watched::actor(actor), action));
+        let actor = actor.any_link();
+        let watched = actor.as_ref().map_or(Watched::Nobody, Watched::actor);
+        self.ext().lock().life.monitors.insert(monitor, (watched, action));
+        let Ok(actor) = actor else {
+            let (actor, reason) = (self.system().next_id(), ExitReason::NoProc);
+            self.cell().push_down(monitor, Down { actor, incarnation: 0, reason });
+            return monitor;
+        };
         let own = Arc::downgrade(&self.cell().to_arc());
         let notify = Arc::new(move |down| {
             if let Some(cell) = own.upgrade() {
@@ -139,6 +146,47 @@ impl<A: Actor> Context<A> {
     /// Runs a future beside the actor, as a task of the system. It does not end with the actor.
     pub fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.system().spawn_task(task);
+    }
+
+    /// Runs code that blocks or computes for long, on the threads that the host has for that, and waits
+    /// for its result. The actor handles nothing else meanwhile, and holds up no other. A simulated host
+    /// runs it as a task, on its one thread.
+    ///
+    /// What `work` sends is sent outside of the activation: it carries no group epoch. Blocking calls
+    /// work in it, except in a simulation.
+    ///
+    /// Dropped, as by a kill of the actor, it gives up the result; `work` runs on to its end, or not at all
+    /// if it has not begun and the runtime is shut down.
+    ///
+    /// ```
+    /// # use actors_core::{Actor, Context, Handler, Message, System};
+    /// # struct Files; impl Actor for Files {}
+    /// struct Size(std::path::PathBuf);
+    /// # impl Message for Size { type Reply = std::io::Result<u64>; }
+    ///
+    /// impl Handler<Size> for Files {
+    ///     async fn handle(&mut self, Size(path): Size, cx: &mut Context<Self>) -> std::io::Result<u64> {
+    ///         cx.blocking(move || Ok(std::fs::metadata(path)?.len())).await
+    ///     }
+    /// }
+    /// # let system = System::new();
+    /// # system.block_on(async {
+    /// let files = system.spawn(Files);
+    /// assert!(files.call(Size("no/such/file".into())).await?.is_err());
+    /// # Ok::<_, actors_core::CallError>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Panics
+    /// As `work` does, with the same payload: the handler crashes. And when the host's runtime was shut
+    /// down.
+    pub fn blocking<T, F>(&self, work: F) -> impl Future<Output = T> + Send + 'static + use<A, T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let host = self.system().host().clone();
+        async move { host.blocking(work).await }
     }
 
     /// Runs `f` on the state after the handler in hand.

@@ -1,7 +1,7 @@
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
-use crate::ActorId;
+use crate::{ActorId, metrics::Metrics};
 
 /// A message that nobody handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,21 +30,28 @@ pub enum DeadLetterCause {
 
 /// Subscribers of a system's dead letters. A subscriber that falls 4096 letters behind loses the
 /// newest, never slows a sender.
-#[derive(Default)]
-pub(crate) struct DeadLetters(Mutex<Vec<Sender<DeadLetter>>>);
+pub(crate) struct DeadLetters {
+    subscribers: Mutex<Vec<Sender<DeadLetter>>>,
+    metrics: Metrics,
+}
 
 const BACKLOG: usize = 4096;
 
 impl DeadLetters {
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self { subscribers: Mutex::default(), metrics }
+    }
+
     pub(crate) fn subscribe(&self) -> Receiver<DeadLetter> {
         let (tx, rx) = bounded(BACKLOG);
-        self.0.lock().push(tx);
+        self.subscribers.lock().push(tx);
         rx
     }
 
     pub(crate) fn publish(&self, letter: DeadLetter) {
-        tracing::debug!(to = %letter.to, message = letter.message, cause = ?letter.cause, "dead letter");
-        self.0.lock().retain(|tx| {
+        tracing::debug!(to = %letter.to, message_type = letter.message, cause = ?letter.cause, "dead letter");
+        self.metrics.dead_letter(letter.cause);
+        self.subscribers.lock().retain(|tx| {
             !matches!(tx.try_send(letter.clone()), Err(TrySendError::Disconnected(_)))
         });
     }

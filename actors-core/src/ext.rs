@@ -84,6 +84,8 @@ pub(crate) struct OfLife<A: Actor> {
     pub(crate) message_epoch: Option<GroupEpoch>,
     pub(crate) monitors: HashMap<MonitorRef, (Watched, Option<DownAction<A>>)>,
     pub(crate) after: Vec<AfterAction<A>>,
+    /// Of the handler that waits.
+    pub(crate) span: Option<tracing::Span>,
 }
 
 /// Where the actor of a proxy is.
@@ -178,6 +180,7 @@ impl<A: Actor> Default for OfLife<A> {
             message_epoch: None,
             monitors: HashMap::new(),
             after: Vec::new(),
+            span: None,
         }
     }
 }

@@ -1,7 +1,9 @@
+use serde::Serialize;
+
 use crate::{ActorId, ExitReason, SystemId};
 
 /// What is known of an actor from outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ActorInfo {
     /// Its identity.
     pub id: ActorId,
@@ -26,7 +28,7 @@ pub struct ActorInfo {
 }
 
 /// Whether an actor lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum Status {
     /// It takes and handles messages.

@@ -39,6 +39,19 @@
 //! What is promised about ordering, loss, restart and cancellation is on one page:
 //! `docs/semantics/core.md` in the repository.
 //!
+//! # Logs and spans
+//!
+//! Logs are `tracing` events: failed and ended actors and dead letters at `DEBUG`, monitors without an
+//! action at `INFO`, stuck handlers at `ERROR`.
+//!
+//! Each handler and each hook runs in a span `handle` of the target `actors_core::handler`, at `TRACE`, with
+//! the fields `actor`, `actor_type`, `message_type` and `incarnation`. It is a root, is entered whenever the
+//! handler is polled, and open from its start to its end. A subscriber that lets it through turns it on,
+//! with `tracing-subscriber` for example `RUST_LOG=info,actors_core::handler=trace`; there is nothing to pay
+//! while no subscriber wants the level `TRACE`.
+//!
+//! Counters and gauges come with the feature `metrics`, off by default: see the module `metrics`.
+//!
 //! # Layers
 //!
 //! | module | what it holds |
@@ -50,6 +63,7 @@
 //! | [`sim`] | the same traits under one seed, in virtual time |
 
 mod actor;
+mod address;
 mod any_cell;
 mod attached;
 mod bound;
@@ -72,6 +86,11 @@ mod info;
 mod life;
 mod link;
 mod mailbox;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "no_metrics.rs"]
+mod metrics;
 mod monitor;
 mod name;
 mod node;
@@ -91,6 +110,7 @@ mod run;
 mod scheduler;
 mod shared;
 pub mod sim;
+mod span;
 mod stuck;
 pub mod supervision;
 mod sync;
@@ -100,6 +120,7 @@ mod timer;
 mod timers;
 
 pub use actor::{Actor, Handler, Message};
+pub use address::{Address, Destination};
 
 #[cfg(feature = "macros")]
 pub use actors_macros::{Actor, Message, actor};

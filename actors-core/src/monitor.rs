@@ -10,7 +10,7 @@ use crate::{ActorId, AnyLink, ExitReason, SystemId, cell::AnyCell};
 /// The end of one incarnation of a monitored actor, or of a monitored task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Down {
-    /// Who; a task has an identity of its own.
+    /// Who; a task has an identity of its own, and so has a name that nobody had.
     pub actor: ActorId,
     /// Which of its lives.
     pub incarnation: u32,
@@ -30,6 +30,8 @@ pub(crate) enum Watched {
     /// One on another node: what is known of it here is kept.
     Away(AnyLink),
     Task,
+    /// There was no actor with this name.
+    Nobody,
 }
 
 impl Watched {
@@ -50,7 +52,7 @@ impl Watched {
                 }
             }
             Self::Away(actor) => actor.cell().unwatch(monitor),
-            Self::Task => {}
+            Self::Task | Self::Nobody => {}
         }
     }
 }

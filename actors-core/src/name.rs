@@ -11,8 +11,8 @@ use crate::{
 ///
 /// It holds no actor, and need not be taken yet. What works on a [`Link`] works here, and fails with a
 /// [`NameError`] when nobody has the name, or somebody of another type; messages come back in the error.
-/// Where a link itself is wanted, as for [`Context::monitor`](crate::Context::monitor) and
-/// [`Context::connect`](crate::Context::connect), [`resolve`](Self::resolve) gives it.
+/// Monitors, connections, timers and process groups take a name as they take a link: it is an
+/// [`Address`](crate::Address).
 ///
 /// ```
 /// # use actors_core::{Message, NameError, SendError, System};
@@ -25,7 +25,7 @@ use crate::{
 /// assert_eq!((message.0, error), (1, NameError::Unknown("doubler".into())));
 ///
 /// let actor = system.spawn_fn(|Double(n): Double, _cx| 2 * n);
-/// system.register("doubler", &actor.erase())?;
+/// system.register("doubler", &actor)?;
 /// # system.block_on(async {
 /// assert_eq!(doubler.call(Double(4)).await, Ok(8));
 /// # });
@@ -204,6 +204,12 @@ impl<A: Actor> Name<A> {
     /// As [`resolve`](Self::resolve).
     pub fn down(&self) -> Result<BoxFuture<'static, Down>, NameError> {
         self.resolve().map(|link| link.down())
+    }
+
+    /// The name again, as long as its system is there.
+    pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + use<A> {
+        let (system, name) = (self.system.downgrade(), self.name.clone());
+        move || Some(Self { system: system.upgrade()?, name: name.clone(), actor: PhantomData })
     }
 
     fn ask_there<R>(&self, ask: impl FnOnce(Link<A>) -> Call<R>) -> Call<R> {

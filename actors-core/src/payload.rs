@@ -17,6 +17,9 @@ impl<A: Handler<M>, M: Message> Payload<A> for Tell<M> {
 
     #[inline]
     fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        if A::DEFERRED {
+            return Ask(self.0, ReplyTo::to_function(drop)).run(turn);
+        }
         turn.handle(move |actor, cx| actor.handle(self.0, cx))
     }
 

@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    ActorId, CallError, Down, Message, MonitorRef, Recipient, System, cell::AnyCell,
+    ActorId, CallError, Destination, Down, Message, MonitorRef, Recipient, System, cell::AnyCell,
     monitor::Watcher,
 };
 
@@ -68,12 +68,14 @@ impl<M: Message> ProcessGroup<M> {
     }
 
     /// Makes an actor a member. Joining twice changes nothing: an actor may join in its
-    /// [`init`](crate::Actor::init), at every restart. (In `pg` it would be in twice.)
+    /// [`init`](crate::Actor::init), at every restart. (In `pg` it would be in twice.) By a
+    /// [name](crate::Name), it is the actor that has it now.
     ///
     /// # Errors
-    /// [`CallError::Closed`] when the actor is dead, [`CallError::NotLocal`] when it is on another node.
-    pub fn join(&self, actor: impl Into<Recipient<M>>) -> Result<(), CallError> {
-        let recipient = actor.into();
+    /// [`CallError::Closed`] when the actor is dead, [`CallError::NotLocal`] when it is on another node,
+    /// [`CallError::Name`] when nobody has the name.
+    pub fn join(&self, actor: impl Destination<M>) -> Result<(), CallError> {
+        let recipient = actor.to_recipient()?;
         let cell = recipient.cell();
         if cell.location().node != self.system.id() {
             return Err(CallError::NotLocal);

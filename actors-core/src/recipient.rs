@@ -1,9 +1,12 @@
-use std::{any::type_name, fmt, sync::Arc};
+use std::{any::type_name, fmt, future::IntoFuture, sync::Arc, time::Duration};
 
 use crate::{
-    ActorId, AnyLink, Call, CallError, Handler, Link, Message, ReplyTo, SendError,
+    ActorId, AnyLink, Call, CallError, GroupEpoch, Handler, Link, Message, ReplyTo, SendError,
+    bound::{Bound, block_for_room, wait_for_room},
     cell::{ActorCell, AnyCell},
+    here,
     reply::one_shot,
+    system::drives_this_thread,
 };
 
 /// The address of any actor that takes `M`. Recipients are equal when they name the same actor.
@@ -24,15 +27,57 @@ impl<M: Message> Recipient<M> {
     /// # Errors
     /// As [`Link::send`].
     pub fn send(&self, message: M) -> Result<(), SendError<M>> {
-        self.0.receive(message, None)
+        self.0.receive(message, None, here::epoch())
+    }
+
+    pub(crate) fn send_tagged(
+        &self,
+        message: M,
+        epoch: Option<GroupEpoch>,
+    ) -> Result<(), SendError<M>> {
+        self.0.receive(message, None, epoch)
+    }
+
+    /// As [`Link::send_wait`].
+    ///
+    /// # Errors
+    /// As `Link::send_wait`.
+    pub async fn send_wait(&self, message: M, timeout: Duration) -> Result<(), SendError<M>> {
+        wait_for_room(&*self.0, message, timeout).await
+    }
+
+    /// As [`Link::send_blocking`].
+    ///
+    /// # Errors
+    /// As `Link::send_blocking`.
+    pub fn send_blocking(&self, message: M, timeout: Duration) -> Result<(), SendError<M>> {
+        block_for_room(&*self.0, message, timeout)
     }
 
     /// As [`Link::call`].
     pub fn call(&self, message: M) -> Call<M::Reply> {
         let (reply, waiting) = one_shot();
-        let sent = self.0.receive(message, Some(reply));
-        let sent = sent.map(|()| waiting).map_err(CallError::from);
+        let sent = self.ask(message, reply).map(|()| waiting).map_err(CallError::from);
         Call::new(sent, self.0.system_of())
+    }
+
+    /// As [`Link::call_blocking`].
+    ///
+    /// # Errors
+    /// As `Link::call_blocking`.
+    pub fn call_blocking(&self, message: M, timeout: Duration) -> Result<M::Reply, CallError> {
+        if drives_this_thread(self.0.system_of()) {
+            return Err(CallError::WouldBlock);
+        }
+        futures_lite::future::block_on(self.call(message).within(timeout).into_future())
+    }
+
+    /// As [`Link::ask`].
+    ///
+    /// # Errors
+    /// As `Link::ask`.
+    pub fn ask(&self, message: M, reply: ReplyTo<M::Reply>) -> Result<(), SendError<M>> {
+        self.0.receive(message, Some(reply), here::epoch())
     }
 
     /// The identity of the actor.
@@ -43,6 +88,16 @@ impl<M: Message> Recipient<M> {
     /// The link to the actor, whatever it takes.
     pub fn erase(&self) -> AnyLink {
         AnyLink::new(self.0.clone())
+    }
+
+    /// The recipient again, unless the actor is gone.
+    pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + use<M> {
+        let weak = Arc::downgrade(&self.0);
+        move || {
+            let cell = weak.upgrade()?;
+            cell.add_link();
+            Some(Self(cell))
+        }
     }
 }
 
@@ -85,12 +140,28 @@ impl<M: Message> fmt::Debug for Recipient<M> {
     }
 }
 
-trait Receives<M: Message>: AnyCell {
-    fn receive(&self, message: M, reply: Option<ReplyTo<M::Reply>>) -> Result<(), SendError<M>>;
+pub(crate) trait Receives<M: Message>: AnyCell {
+    fn receive(
+        &self,
+        message: M,
+        reply: Option<ReplyTo<M::Reply>>,
+        epoch: Option<GroupEpoch>,
+    ) -> Result<(), SendError<M>>;
+
+    fn bound(&self) -> &Bound;
 }
 
 impl<M: Message, A: Handler<M>> Receives<M> for ActorCell<A> {
-    fn receive(&self, message: M, reply: Option<ReplyTo<M::Reply>>) -> Result<(), SendError<M>> {
-        self.push(message, reply)
+    fn receive(
+        &self,
+        message: M,
+        reply: Option<ReplyTo<M::Reply>>,
+        epoch: Option<GroupEpoch>,
+    ) -> Result<(), SendError<M>> {
+        self.push_tagged(message, reply, epoch)
+    }
+
+    fn bound(&self) -> &Bound {
+        self.ext().bound()
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, ptr::NonNull};
 
 use parking_lot::Mutex;
 
-use crate::{Actor, AnyLink, CallError, Context, Down, Exit, Link, MonitorRef, System};
+use crate::{Actor, Address, CallError, Context, Down, Exit, Link, MonitorRef, System};
 
 /// So many ends of each kind are remembered.
 const REMEMBERED: usize = 10;
@@ -30,7 +30,7 @@ impl System {
     /// # let system = System::new();
     /// # system.block_on(async {
     /// let divider = system.spawn_fn(|Divide(a, b): Divide, _cx| a / b);
-    /// system.connect(&divider.erase())?;
+    /// system.connect(&divider)?;
     /// assert!(divider.call(Divide(1, 0)).await.is_err());
     /// # while system.root().exits.is_empty() { futures_lite::future::yield_now().await }
     /// assert!(matches!(system.root().exits[0].reason, ExitReason::Panic { .. }));
@@ -39,19 +39,21 @@ impl System {
     /// ```
     ///
     /// # Errors
-    /// [`CallError::NotLocal`] when the actor is on another node.
-    pub fn connect(&self, actor: &AnyLink) -> Result<(), CallError> {
+    /// [`CallError::NotLocal`] when the actor is on another node, [`CallError::Name`] when nobody has the
+    /// name.
+    pub fn connect(&self, actor: &impl Address) -> Result<(), CallError> {
         self.with_root(|root| root.connect(actor))
     }
 
     /// Ends a connection with the root actor.
-    pub fn disconnect(&self, actor: &AnyLink) {
+    pub fn disconnect(&self, actor: &impl Address) {
         self.with_root(|root| root.disconnect(actor));
     }
 
     /// Monitors an actor from outside of any actor: its end is remembered by the root actor.
-    /// [`AnyLink::on_down`] and [`AnyLink::down`] hand it to whoever asks.
-    pub fn monitor(&self, actor: &AnyLink) -> MonitorRef {
+    /// [`AnyLink::on_down`](crate::AnyLink::on_down) and [`AnyLink::down`](crate::AnyLink::down) hand it to
+    /// whoever asks.
+    pub fn monitor(&self, actor: &impl Address) -> MonitorRef {
         self.with_root(|root| root.monitor(actor))
     }
 

@@ -18,8 +18,10 @@ use crate::{
     group::{Admission, admit},
     here,
     mailbox::{Cursor, Leave},
+    metrics::Tally,
     node::{Letter, Node, What},
     pace::Pace,
+    span,
 };
 
 #[cfg(all(test, actors_loom))]
@@ -60,6 +62,9 @@ pub(crate) struct Turn<'a, A: Actor> {
     during: &'static What,
     /// The message in hand was handled: what runs is what it has left.
     handled: bool,
+    /// Handlers run in spans.
+    traced: bool,
+    counted: Tally,
     ending: Option<Box<ExitReason>>,
     /// Why the incarnation ends, after a panic.
     crashed: Option<Box<ExitReason>>,
@@ -92,6 +97,8 @@ impl<A: Actor> ActorCell<A> {
             frame: None,
             during: MAKE,
             handled: false,
+            traced: span::are_wanted(),
+            counted: Tally::since(self.handled_low()),
             ending: None,
             crashed: None,
         };
@@ -113,6 +120,21 @@ impl<A: Actor> ActorCell<A> {
 impl<A: Actor> Turn<'_, A> {
     pub(crate) const fn cell(&self) -> &ActorCell<A> {
         self.cell
+    }
+
+    /// Before the right to run goes: what was handled is counted.
+    #[inline]
+    fn count(&mut self) {
+        self.counted.flush(self.cell.handled_low(), self.cell.system().metrics());
+    }
+
+    pub(crate) const fn during(&self) -> &'static What {
+        self.during
+    }
+
+    #[inline]
+    pub(crate) const fn is_traced(&self) -> bool {
+        self.traced
     }
 
     /// The state, between two handlers.
@@ -183,6 +205,7 @@ impl<A: Actor> Turn<'_, A> {
             Flow::Failed(error) => Step::Fail(error),
             Flow::Up => {
                 self.cell.set_phase(Phase::Serve);
+                self.cell.system().metrics().started(self.cell.incarnation());
                 if let Some(ext) = self.cell.known_ext() {
                     let mut rare = ext.lock();
                     let (start, incarnation) = (rare.start.take(), rare.incarnation);
@@ -253,8 +276,11 @@ impl<A: Actor> Turn<'_, A> {
                 }
                 Step::Over => {
                     let reason = self.ending.take().expect("`term` runs with a reason");
+                    self.count();
+                    self.cell.system().metrics().ended(&reason);
                     tracing::debug!(actor = %self.cell.id(), %reason, "actor ended");
                     self.cell.end(self.cursor, *reason);
+                    self.let_in();
                     return Outcome::Ended;
                 }
                 Step::Leave(outcome) => return outcome,
@@ -271,22 +297,26 @@ impl<A: Actor> Turn<'_, A> {
         let make = make.expect("an incarnation that begins has something to start from");
         // SAFETY: the right to run is ours, and there is no frame.
         let last = unsafe { self.cell.state() }.take();
-        let made = make(last);
-        self.poll_new::<_, Says>(move |cx| async move {
-            let made = made.await;
-            cx.cell().ext().lock().life.made = Some(made);
-            Flow::Made
+        self.within_span(|turn| {
+            let made = make(last);
+            turn.poll_new::<_, Says>(move |cx| async move {
+                let made = made.await;
+                cx.cell().ext().lock().life.made = Some(made);
+                Flow::Made
+            })
         })
     }
 
     fn init(&mut self, pace: &Pace) -> Step {
         self.during = INIT;
         pace.spend(INIT);
-        self.hook::<_, Says>(|actor, cx| async move {
-            match actor.init(cx).await {
-                Ok(()) => Flow::Up,
-                Err(error) => Flow::Failed(Box::new(error)),
-            }
+        self.within_span(|turn| {
+            turn.hook::<_, Says>(|actor, cx| async move {
+                match actor.init(cx).await {
+                    Ok(()) => Flow::Up,
+                    Err(error) => Flow::Failed(Box::new(error)),
+                }
+            })
         })
     }
 
@@ -295,16 +325,20 @@ impl<A: Actor> Turn<'_, A> {
         self.during = TERM;
         pace.spend(TERM);
         let reason = self.ending.clone().expect("an incarnation ends for a reason");
-        self.hook::<_, Says>(|actor, _cx| async move {
-            actor.term(&reason).await;
-            Flow::Over
+        self.within_span(|turn| {
+            turn.hook::<_, Says>(|actor, _cx| async move {
+                actor.term(&reason).await;
+                Flow::Over
+            })
         })
     }
 
     fn fail(&mut self, reason: ExitReason, error: StartError) -> Outcome {
+        self.cell.system().metrics().start_failed();
         let start = self.cell.known_ext().and_then(|ext| ext.lock().start.take());
         tracing::debug!(actor = %self.cell.id(), %reason, "actor did not start");
         self.cell.end(self.cursor, reason);
+        self.let_in();
         if let Some(start) = start {
             start.started.answer(Err(error));
         }
@@ -352,7 +386,7 @@ impl<A: Actor> Turn<'_, A> {
             }
             self.during = &ops.what;
             // SAFETY: its payload is there.
-            match unsafe { Node::run(node, self) } {
+            match self.within_span(|turn| unsafe { Node::run(node, turn) }) {
                 Step::Next => {}
                 step => return step,
             }
@@ -362,6 +396,7 @@ impl<A: Actor> Turn<'_, A> {
     /// The mailbox has no more: `None` if it has after all.
     #[inline]
     fn run_dry(&mut self) -> Option<Outcome> {
+        self.count();
         self.let_in();
         for _ in 0..SPINS {
             // SAFETY: the right to consume is ours, and after `Idle` nothing is touched any more.
@@ -378,6 +413,7 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     fn come_again(&mut self) -> Step {
+        self.count();
         self.let_in();
         // SAFETY: the right to consume is ours, and passed on with the outcome.
         unsafe { self.cell.mailbox.pause(&self.cursor) };
@@ -447,7 +483,7 @@ impl<A: Actor> Turn<'_, A> {
         }
         self.cell.count_handled();
         self.during = &letter.ops().what;
-        Some(letter.run(self))
+        Some(self.within_span(|turn| letter.run(turn)))
     }
 
     /// Whether the member of a group handles the message; if not, it was put away.
@@ -478,11 +514,22 @@ impl<A: Actor> Turn<'_, A> {
         if self.cell.phase() == Phase::Term {
             self.ending = self.cell.ext().lock().life.ending.take().map(Box::new);
         }
-        let frame = self.frame.insert(frame);
         if let Some(reason) = take_end(self.cell) {
+            self.frame = Some(frame);
             return self.give_way(reason);
         }
-        let Poll::Ready(flow) = frame.poll(&mut self.task) else { return Step::Wait };
+        let span = self.take_span();
+        let frame = self.frame.insert(frame);
+        let polled = match &span {
+            None => frame.poll(&mut self.task),
+            Some(span) => span.in_scope(|| frame.poll(&mut self.task)),
+        };
+        let Poll::Ready(flow) = polled else {
+            if let Some(span) = span {
+                self.keep_span(span);
+            }
+            return Step::Wait;
+        };
         self.frame = None;
         self.flow(flow)
     }
@@ -495,6 +542,7 @@ impl<A: Actor> Turn<'_, A> {
         if let Some(reason) = self.ending.take() {
             self.cell.ext().lock().life.ending = Some(*reason);
         }
+        self.count();
         self.let_in();
         let frame = self.frame.take().expect("a frame is pending");
         // SAFETY: the right to run is ours, and goes with the frame.
@@ -508,7 +556,8 @@ impl<A: Actor> Turn<'_, A> {
     /// Drops the handler in hand.
     fn give_way(&mut self, reason: ExitReason) -> Step {
         let frame = self.frame.take();
-        here::orphaning(&reason, || drop_guarded(frame));
+        let span = self.take_span().unwrap_or_else(tracing::Span::none);
+        span.in_scope(|| here::orphaning(&reason, || drop_guarded(frame)));
         self.report_cut();
         Step::End(Box::new(reason))
     }

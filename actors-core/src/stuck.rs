@@ -10,7 +10,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
-use crate::{ActorId, pace::Look, scheduler::Scheduler};
+use crate::{ActorId, metrics::Metrics, pace::Look, scheduler::Scheduler};
 
 /// A handler that has neither returned nor awaited for a while. Nothing can end it: it holds its thread
 /// and its actor until it returns by itself.
@@ -52,19 +52,28 @@ impl Default for Watch {
 }
 
 /// Subscribers.
-#[derive(Default)]
-pub(crate) struct Reports(Mutex<Vec<Sender<Stuck>>>);
+pub(crate) struct Reports {
+    subscribers: Mutex<Vec<Sender<Stuck>>>,
+    metrics: Metrics,
+}
 
 impl Reports {
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self { subscribers: Mutex::default(), metrics }
+    }
+
     pub(crate) fn subscribe(&self) -> Receiver<Stuck> {
         let (tx, rx) = bounded(64);
-        self.0.lock().push(tx);
+        self.subscribers.lock().push(tx);
         rx
     }
 
     fn publish(&self, stuck: &Stuck) {
         let sent = |tx: &Sender<Stuck>| tx.try_send(stuck.clone());
-        self.0.lock().retain(|tx| !matches!(sent(tx), Err(TrySendError::Disconnected(_))));
+        self.metrics.stuck();
+        self.subscribers
+            .lock()
+            .retain(|tx| !matches!(sent(tx), Err(TrySendError::Disconnected(_))));
     }
 }
 
@@ -113,7 +122,7 @@ fn look(scheduler: &Scheduler, look: Option<Look>, seen: &mut Option<Seen>, watc
     }
     before.reported = true;
     let stuck = Stuck { actor: look.actor, message: look.message, after };
-    tracing::error!(actor = %stuck.actor, message = stuck.message, ?after, "handler is stuck");
+    tracing::error!(actor = %stuck.actor, message_type = stuck.message, ?after, "handler is stuck");
     scheduler.stuck().publish(&stuck);
     match &watch.policy {
         StuckPolicy::Report => {}

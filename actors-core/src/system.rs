@@ -11,18 +11,19 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Actor, ActorId, ActorInfo, AnyLink, DeadLetter, Link, MonitorRef, NameError, SystemId,
+    Actor, ActorId, ActorInfo, Address, AnyLink, DeadLetter, Link, MonitorRef, NameError, SystemId,
     cell::{ActorCell, AnyCell},
     dead_letters::DeadLetters,
     here,
     host::Host,
+    metrics::Metrics,
     process_groups::ProcessGroups,
     registry::Registry,
     remote::{Exports, Route, Router},
     root::RootHold,
     roster::Roster,
     scheduler::Scheduler,
-    stuck::{Stuck, StuckPolicy, Watch},
+    stuck::{Reports, Stuck, StuckPolicy, Watch},
     supervision::{OnExit, Seat},
     timers::Timers,
 };
@@ -49,6 +50,7 @@ struct Inner {
     groups: ProcessGroups,
     root: RootHold,
     dead_letters: DeadLetters,
+    metrics: Metrics,
     exports: Exports,
     router: RwLock<Option<Arc<dyn Router>>>,
     serial: AtomicU64,
@@ -86,10 +88,11 @@ impl SystemBuilder {
     /// The system.
     pub fn build(self) -> System {
         let host = self.host.unwrap_or_else(Host::real);
+        let metrics = Metrics::of(&self.name);
         System(Arc::new(Inner {
             id: SystemId(host.random.next()),
             name: self.name,
-            dispatch: Dispatch::of(&host, self.watch),
+            dispatch: Dispatch::of(&host, self.watch, metrics.clone()),
             timers: Timers::new(&host),
             host,
             roster: Roster::default(),
@@ -98,7 +101,8 @@ impl SystemBuilder {
             registry: Registry::default(),
             groups: ProcessGroups::default(),
             root: RootHold::default(),
-            dead_letters: DeadLetters::default(),
+            dead_letters: DeadLetters::new(metrics.clone()),
+            metrics,
             exports: Exports::default(),
             router: RwLock::default(),
             serial: AtomicU64::new(1),
@@ -170,9 +174,9 @@ impl System {
     /// Gives an actor a name.
     ///
     /// # Errors
-    /// [`NameError::Taken`], [`NameError::Dead`].
-    pub fn register(&self, name: &str, actor: &AnyLink) -> Result<(), NameError> {
-        self.0.registry.insert(name, actor)
+    /// [`NameError::Taken`], [`NameError::Dead`]; by another name, [`NameError::Unknown`] too.
+    pub fn register(&self, name: &str, actor: &impl Address) -> Result<(), NameError> {
+        self.0.registry.insert(name, &actor.any_link()?)
     }
 
     /// The actor with a name.
@@ -213,7 +217,20 @@ impl System {
         }
     }
 
-    /// All actors that this system knows, those on other nodes included.
+    /// All actors that this system knows, those on other nodes included, and the dead that somebody still
+    /// has a link to; ordered by identity. Each is looked at by itself: the whole is of no one moment. It
+    /// takes time and memory for each actor, and stops none.
+    ///
+    /// ```
+    /// # use actors_core::{Actor, System};
+    /// # struct Worker; impl Actor for Worker {}
+    /// # let system = System::new();
+    /// let worker = system.spawn(Worker);
+    /// for actor in system.snapshot() {
+    ///     println!("{} {:?}: {} waiting", actor.type_name, actor.status, actor.mailbox_len);
+    /// }
+    /// # drop(worker);
+    /// ```
     pub fn snapshot(&self) -> Vec<ActorInfo> {
         let mut infos: Vec<_> = self.0.roster.cells().iter().map(|cell| cell.info()).collect();
         infos.sort_unstable_by_key(|info| info.id);
@@ -249,6 +266,10 @@ impl System {
         &self.0.dead_letters
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
     pub(crate) fn next_monitor(&self) -> MonitorRef {
         MonitorRef(self.0.monitor.fetch_add(1, Ordering::Relaxed))
     }
@@ -260,6 +281,10 @@ impl System {
         };
         let serial = serial.unwrap_or_else(|| self.0.serial.fetch_add(1, Ordering::Relaxed));
         ActorId { home: self.id(), serial }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakSystem {
+        WeakSystem(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn dispatch(&self) -> &Dispatch {
@@ -325,6 +350,15 @@ impl System {
     }
 }
 
+/// A system that is not kept.
+pub(crate) struct WeakSystem(Weak<Inner>);
+
+impl WeakSystem {
+    pub(crate) fn upgrade(&self) -> Option<System> {
+        self.0.upgrade().map(System)
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Dispatch::Workers(scheduler) = &self.dispatch {
@@ -342,9 +376,9 @@ pub(crate) enum Dispatch {
 }
 
 impl Dispatch {
-    fn of(host: &Host, watch: Watch) -> Self {
+    fn of(host: &Host, watch: Watch, metrics: Metrics) -> Self {
         let Some(threads) = host.executor.threads() else { return Self::Tasks };
-        Self::Workers(Scheduler::start(threads, host, watch))
+        Self::Workers(Scheduler::start(threads, host, watch, Reports::new(metrics)))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Actor, Handler, Link, Message, System, here,
+    Destination, Message, SendError, System, here,
     timers::{Action, Key, Timers},
 };
 
@@ -44,25 +44,27 @@ impl Timer {
 }
 
 impl System {
-    /// Sends `message` once, after `delay`; at once when it is zero. Holds the actor weakly.
-    pub fn send_after<A, M>(&self, to: &Link<A>, delay: Duration, message: M) -> Timer
-    where
-        A: Handler<M>,
-        M: Message,
-    {
+    /// Sends `message` once, after `delay`; at once when it is zero. Holds the actor weakly; a
+    /// [name](crate::Name) is looked up when the time has come. A message that is refused then is dropped.
+    pub fn send_after<M: Message>(
+        &self,
+        to: &impl Destination<M>,
+        delay: Duration,
+        message: M,
+    ) -> Timer {
         let timer = Timer::new(self);
+        let (of, to, epoch) = (timer.clone(), to.later(), here::epoch());
         if delay.is_zero() {
-            let _ = to.send(message);
+            let _ = to(message, epoch);
             return timer;
         }
-        let (of, to, epoch) = (timer.clone(), to.downgrade(), here::epoch());
         let mut message = Some(message);
         let key = self.timers().set_after(
             delay,
             Action(Box::new(move || {
                 let message = message.take()?;
-                if let (false, Some(to)) = (of.is_cancelled(), to.upgrade()) {
-                    let _ = to.cell().push_tagged(message, None, epoch);
+                if !of.is_cancelled() {
+                    let _ = to(message, epoch);
                 }
                 None
             })),
@@ -72,25 +74,27 @@ impl System {
     }
 
     /// Sends `message()` every `period`, first after one period, until cancelled or the actor is
-    /// gone. Holds the actor weakly. It does not catch up when it is late.
-    pub fn send_interval<A, M>(
+    /// gone. Holds the actor weakly; a [name](crate::Name) is looked up each time, and the interval goes
+    /// on while nobody has it. What a full mailbox refuses is dropped. It does not catch up when it is
+    /// late.
+    pub fn send_interval<M: Message>(
         &self,
-        to: &Link<A>,
+        to: &impl Destination<M>,
         period: Duration,
         message: impl Fn() -> M + Send + 'static,
-    ) -> Timer
-    where
-        A: Actor + Handler<M>,
-        M: Message,
-    {
+    ) -> Timer {
         let timer = Timer::new(self);
-        let (of, to, epoch) = (timer.clone(), to.downgrade(), here::epoch());
+        let (of, to, epoch) = (timer.clone(), to.later(), here::epoch());
         self.timers().set_after(
             period,
             Action(Box::new(move || {
-                let to = to.upgrade().filter(|_| !of.is_cancelled())?;
-                let sent = to.cell().push_tagged(message(), None, epoch);
-                sent.is_ok().then_some(period)
+                if of.is_cancelled() {
+                    return None;
+                }
+                match to(message(), epoch) {
+                    Ok(()) | Err(SendError::Full(_) | SendError::Name { .. }) => Some(period),
+                    Err(_) => None,
+                }
             })),
         );
         timer

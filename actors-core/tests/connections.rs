@@ -6,7 +6,7 @@ use actors_core::{
     Actor, ActorId, AnyLink, BoxFuture, CallError, Context, Down, Exit, ExitReason, Handler, Link,
     Message, ReplyTo, Status, System,
 };
-use common::everywhere;
+use common::{Record, everywhere};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 /// Connects as it is told to, and writes down what it lives through.
@@ -16,6 +16,7 @@ struct Peer {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Event {
+    Record(u32),
     Exit(Exit),
     Term(ExitReason),
     Down(Down),
@@ -41,6 +42,8 @@ enum Tell {
     Monitor(AnyLink),
     Sticky,
     Fail,
+    /// Sends two messages, and fails.
+    SendAndFail(Link<Peer>),
     Hold(BoxFuture<'static, Result<(), CallError>>),
 }
 
@@ -56,9 +59,20 @@ impl Handler<Tell> for Peer {
             Tell::Monitor(peer) => drop(cx.monitor(&peer)),
             Tell::Sticky => cx.set_sticky(true),
             Tell::Fail => panic!("the first cause"),
+            Tell::SendAndFail(peer) => {
+                peer.send(Record(1)).unwrap();
+                peer.send(Record(2)).unwrap();
+                panic!("the first cause");
+            }
             Tell::Hold(gate) => gate.await.unwrap(),
         }
         (cx.connections(), cx.caught_exits())
+    }
+}
+
+impl Handler<Record> for Peer {
+    async fn handle(&mut self, Record(n): Record, _cx: &mut Context<Self>) {
+        let _ = self.log.send(Event::Record(n));
     }
 }
 
@@ -78,6 +92,32 @@ async fn connect(a: &Link<Peer>, b: &Link<Peer>) -> Vec<ActorId> {
 fn first_cause() -> ExitReason {
     let during = std::any::type_name::<Tell>().to_owned();
     ExitReason::Panic { message: "the first cause".into(), during }
+}
+
+/// A sends m1 and m2 to a connected B, then fails: B sees m1, m2 and the exit, or ends after them.
+#[test]
+fn core_14_an_exit_comes_after_the_messages_sent_before() {
+    everywhere(|system| async move {
+        for is_sticky in [false, true] {
+            let [(sender, _es), (peer, events)] = peers(&system);
+            if is_sticky {
+                peer.call(Tell::Sticky).await.unwrap();
+            }
+            connect(&sender, &peer).await;
+            let (ended, peer_ended) = (sender.down(), peer.down());
+            sender.send(Tell::SendAndFail(peer.clone())).unwrap();
+            let reason = ended.await.reason;
+            let last = if is_sticky {
+                peer.exec(|_| ()).await.unwrap();
+                Event::Exit(Exit { actor: sender.id(), reason })
+            } else {
+                assert_eq!(peer_ended.await.reason, reason);
+                Event::Term(reason)
+            };
+            let seen: Vec<_> = events.try_iter().collect();
+            assert_eq!(seen, [Event::Record(1), Event::Record(2), last]);
+        }
+    });
 }
 
 /// Both sides know of a connection; with itself or a second time it changes nothing.

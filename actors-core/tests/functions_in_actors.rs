@@ -2,11 +2,12 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actors_core::{
     Actor, CallError, Context, ExitReason, FnActor, Handler, Link, Message, ReplyTo, StartError,
     Status,
+    supervision::{ChildExit, Seat},
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere};
 
@@ -166,5 +167,50 @@ fn core_7_hooks_run_at_their_time() {
         link.stop(ExitReason::Normal);
         down.await;
         assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["term"]);
+    });
+}
+
+/// A snapshot has every actor, with what is known of it, and can be serialised.
+#[test]
+fn core_4_a_snapshot_tells_of_every_actor() {
+    everywhere(|system| async move {
+        let busy = system.spawn(Recorder::default());
+        system.register("busy", &busy).unwrap();
+        for n in 0..3 {
+            busy.call(Record(n)).await.unwrap();
+        }
+        let seat: Seat<Recorder> = system.reserve(Arc::new(|_: ChildExit| {}));
+        let child = seat.link();
+        seat.start(None, |_| async { Ok(Recorder::default()) }).await.unwrap();
+        let down = child.down();
+        child.send(Crash).unwrap();
+        let crash = down.await.reason;
+        child.send(Record(1)).unwrap();
+        child.send(Record(2)).unwrap();
+        let dead = system.spawn(Recorder::default());
+        let down = dead.down();
+        dead.kill();
+        down.await;
+
+        let all = system.snapshot();
+        assert_eq!(all, [busy.info(), child.info(), dead.info()]);
+        assert_eq!(
+            all.iter()
+                .map(|info| (info.handled, info.mailbox_len, info.incarnation))
+                .collect::<Vec<_>>(),
+            [(3, 0, 1), (1, 2, 1), (0, 0, 1)]
+        );
+        let name = std::any::type_name::<Recorder>();
+        assert!(all.iter().all(|info| info.type_name == name && info.system == system.id()));
+        assert_eq!(all[0].name.as_deref(), Some("busy"));
+        let status: Vec<_> = all.iter().map(|info| info.status.clone()).collect();
+        let killed = Status::Dead(ExitReason::Killed);
+        assert_eq!(status, [Status::Running, Status::Suspended, killed]);
+        let errors: Vec<_> = all.iter().map(|info| info.last_error.clone()).collect();
+        assert_eq!(errors, [None, Some(crash), Some(ExitReason::Killed)]);
+
+        let text = serde_json::to_value(&all).unwrap();
+        assert_eq!((&text[0]["name"], &text[0]["handled"]), (&"busy".into(), &3.into()));
+        assert_eq!(text[2]["status"]["Dead"], "Killed");
     });
 }

@@ -5,7 +5,9 @@ mod common;
 
 use std::{collections::HashMap, hash::Hash};
 
-use actors_core::{Actor, CallError, Context, ExitReason, Handler, Message, StartError, actor};
+use actors_core::{
+    Actor, CallError, Context, ExitReason, Handler, Link, Message, ReplyTo, StartError, actor,
+};
 use common::everywhere;
 
 /// Compiles each file in `tests/ui`; the error is that beside it.
@@ -239,5 +241,46 @@ fn messages_take_constants_of_the_block() {
     everywhere(|system| async move {
         let grid = system.spawn(Grid([1, 2, 3]));
         assert_eq!(grid.call(Cells).await, Ok([1, 2, 3]));
+    });
+}
+
+/// Answers when it is asked the next time.
+#[derive(Actor)]
+struct Desk<T: Send + 'static> {
+    waiting: Option<ReplyTo<(u32, T)>>,
+    last: T,
+}
+
+#[actor]
+impl<T: Clone + Send + 'static> Desk<T> {
+    #[message]
+    fn wait(&mut self, mut n: u32, reply: ReplyTo<(u32, T)>, _: &mut Context<Self>) {
+        n += 1;
+        if let Some(before) = self.waiting.replace(reply) {
+            before.answer((n, self.last.clone()));
+        }
+    }
+
+    #[message(name = Pass)]
+    async fn pass_on(&mut self, to: Link<Self>, reply: ReplyTo<(u32, T)>) {
+        let _ = to.ask(Wait::new(7), reply);
+    }
+}
+
+/// A method with a `ReplyTo` answers later, or hands the question on; what is only sent is handled too.
+#[test]
+fn methods_answer_later() {
+    everywhere(|system| async move {
+        let [desk, front] =
+            std::array::from_fn(|_| system.spawn(Desk { waiting: None, last: "closed" }));
+        let first = desk.call(Wait::new(1)).forever();
+        let second = desk.call(Wait::new(2)).forever();
+        assert_eq!(first.await, Ok((3, "closed")));
+        desk.send(Wait::new(4)).unwrap();
+        assert_eq!(second.await, Ok((5, "closed")), "by one that nobody waits for");
+        let third = front.call(Pass { to: desk.clone() }).forever();
+        front.exec(|_| ()).await.unwrap();
+        let _fourth = desk.call(Wait::new(8));
+        assert_eq!(third.await, Ok((9, "closed")), "by whom it was passed on to");
     });
 }

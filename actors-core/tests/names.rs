@@ -4,17 +4,21 @@ mod common;
 
 use std::time::Duration;
 
-use actors_core::{CallError, ExitReason, NameError, ReplyTo, SendError};
+use actors_core::{
+    Actor, CallError, Context, Down, ExitReason, Handler, Message, Name, NameError, ReplyTo,
+    SendError,
+};
 use common::{Crash, Record, Recorded, Recorder, everywhere};
+use crossbeam_channel::{Sender, unbounded};
 
 /// A free name is given, a taken one refused; the loser stays nameless and its death changes nothing.
 #[test]
 fn core_32_a_name_has_one_owner() {
     everywhere(|system| async move {
         let (winner, loser) = (system.spawn(Recorder(vec![1])), system.spawn(Recorder::default()));
-        assert_eq!(system.register("r", &winner.erase()), Ok(()));
+        assert_eq!(system.register("r", &winner), Ok(()));
         let taken = Err(NameError::Taken("r".into()));
-        assert_eq!(system.register("r", &loser.erase()), taken);
+        assert_eq!(system.register("r", &loser), taken);
         assert_eq!((winner.info().name, loser.info().name), (Some("r".into()), None));
         let down = loser.down();
         loser.stop(ExitReason::Normal);
@@ -70,6 +74,119 @@ fn core_34_a_name_is_an_address() {
         name.kill().unwrap();
         assert_eq!(down.await.reason, ExitReason::Killed);
     });
+}
+
+/// Monitors, connections, timers and process groups take a name: that of a living actor, of a dead one's
+/// successor, or of nobody.
+#[test]
+fn core_34_what_takes_a_link_takes_a_name() {
+    everywhere(|system| async move {
+        let name = system.named::<Recorder>("r");
+        let group = system.process_group::<Record>("g");
+        let (log, seen) = unbounded();
+        let watcher = system.spawn(Watcher(log));
+
+        // Nobody has it.
+        assert_eq!(watcher.call(Watch(name.clone())).await, Ok(Err(unknown().into())));
+        watcher.exec(|_| ()).await.unwrap();
+        assert_eq!(seen.try_iter().collect::<Vec<_>>(), [ExitReason::NoProc], "of the monitor");
+        assert_eq!(group.join(&name), Err(CallError::Name(unknown())));
+        let late = system.send_after(&name, TICK, Record(1));
+        let ticks = system.send_interval(&name, TICK, || Record(2));
+        system.send_after(&name, Duration::ZERO, Record(3));
+
+        // Timers look it up when their time has come.
+        let actor = system.spawn(Recorder::default());
+        system.register("r", &actor).unwrap();
+        while !name.call(Recorded).await.unwrap().contains(&2) {
+            system.host().clock.sleep(TICK).await;
+        }
+        ticks.cancel();
+        late.cancel();
+        assert!(!name.call(Recorded).await.unwrap().contains(&3), "nobody had it then");
+
+        // Whoever has it now is monitored, connected and a member.
+        assert_eq!(watcher.call(Watch(name.clone())).await, Ok(Ok(())));
+        group.join(&name).unwrap();
+        assert_eq!(group.members()[0].id(), actor.id());
+        let (first, second) = (actor.down(), watcher.down());
+        name.kill().unwrap();
+        assert_eq!(first.await.reason, ExitReason::Killed);
+        assert_eq!(second.await.reason, ExitReason::Killed, "connected with it");
+        assert_eq!(watcher.info().mailbox_len, 0);
+    });
+}
+
+const TICK: Duration = Duration::from_micros(200);
+
+fn unknown() -> NameError {
+    NameError::Unknown("r".into())
+}
+
+struct Watcher(Sender<ExitReason>);
+
+impl Actor for Watcher {
+    async fn on_down(&mut self, down: Down, _cx: &mut Context<Self>) {
+        self.0.send(down.reason).unwrap();
+    }
+}
+
+struct Watch(Name<Recorder>);
+
+impl Message for Watch {
+    type Reply = Result<(), CallError>;
+}
+
+impl Handler<Watch> for Watcher {
+    async fn handle(
+        &mut self,
+        Watch(name): Watch,
+        cx: &mut Context<Self>,
+    ) -> Result<(), CallError> {
+        cx.monitor(&name);
+        cx.connect(&name)
+    }
+}
+
+/// Code that is no actor monitors and connects by name, too; of an unknown one the root actor hears.
+#[test]
+fn core_34_core_24_the_root_actor_takes_names() {
+    everywhere(|system| async move {
+        let name = system.named::<Recorder>("r");
+        assert_eq!(system.connect(&name), Err(CallError::Name(unknown())));
+        system.disconnect(&name);
+        system.monitor(&name);
+        let actor = system.spawn(Recorder::default());
+        system.register("r", &actor).unwrap();
+        assert_eq!(system.register("again", &system.named::<Watcher>("r")), Err(wrong()));
+        system.connect(&name).unwrap();
+        system.monitor(&name);
+        name.stop(ExitReason::Shutdown).unwrap();
+        let root = loop {
+            let root = system.root();
+            if (root.exits.len(), root.downs.len()) == (1, 2) {
+                break root;
+            }
+            system.host().clock.sleep(TICK).await;
+        };
+        assert_eq!(
+            (root.exits[0].actor, &root.exits[0].reason),
+            (actor.id(), &ExitReason::Shutdown)
+        );
+        assert_eq!((root.downs[0].incarnation, &root.downs[0].reason), (0, &ExitReason::NoProc));
+        assert_eq!(
+            (root.downs[1].actor, &root.downs[1].reason),
+            (actor.id(), &ExitReason::Shutdown)
+        );
+    });
+}
+
+fn wrong() -> NameError {
+    NameError::WrongType {
+        name: "r".into(),
+        wanted: std::any::type_name::<Watcher>().into(),
+        found: std::any::type_name::<Recorder>().into(),
+    }
 }
 
 /// With an unknown name, or that of another type, nothing happens; messages come back.

@@ -2,14 +2,17 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actors_core::{
-    DeadLetterCause, ExitReason, GroupEpoch, GroupId, StartError, Status, System,
+    DeadLetterCause, ExitReason, GroupEpoch, GroupId, SendError, StartError, Status, System,
     supervision::{ChildExit, Seat},
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere};
 use crossbeam_channel::{Receiver, unbounded};
+use futures_lite::future::poll_once;
+
+const LONG: Duration = Duration::from_secs(3600);
 
 fn reserve(system: &System) -> (Seat<Recorder>, Receiver<ChildExit>) {
     let (tx, rx) = unbounded();
@@ -47,6 +50,77 @@ fn core_35_an_address_survives_restart() {
         copy.down().await;
         assert_eq!(exits.try_iter().count(), 0, "retired: nobody supervises it");
         assert!(matches!(link.info().status, Status::Dead(ExitReason::Normal)));
+    });
+}
+
+/// The bound of a mailbox is that of the address: what waits between two lives counts, a crash makes room
+/// for who waits, and retirement gives the message back.
+#[test]
+fn core_35_core_15_a_bound_holds_over_lives() {
+    everywhere(|system| async move {
+        let seat: Seat<Recorder> = system.reserve_bounded(4, Arc::new(|_: ChildExit| {}));
+        let link = seat.link();
+        for n in 0..3 {
+            link.send(Record(n)).unwrap();
+        }
+        link.send(Crash).unwrap();
+        assert_eq!(link.info().mailbox_len, 4);
+        assert!(
+            matches!(link.send(Record(4)), Err(SendError::Full(Record(4)))),
+            "before its start"
+        );
+
+        let down = link.down();
+        assert_eq!(seat.start(None, |_| async { Ok(Recorder::default()) }).await, Ok(1));
+        down.await;
+        for n in 4..8 {
+            link.send(Record(n)).unwrap();
+        }
+        assert!(
+            matches!(link.send(Record(8)), Err(SendError::Full(Record(8)))),
+            "between two lives"
+        );
+        let mut waiting = Box::pin(link.send_wait(Record(8), LONG));
+        assert!(poll_once(&mut waiting).await.is_none());
+        let last = seat.start(None, |last| async { last.ok_or(StartError::NoState) });
+        assert_eq!(last.await, Ok(2));
+        waiting.await.unwrap();
+        let down = link.down();
+        link.stop(ExitReason::Normal);
+        down.await;
+        let (tx, left) = unbounded();
+        let next = seat.start(None, move |last| async move {
+            drop(tx.send(last));
+            Err(StartError::NoState)
+        });
+        assert_eq!(next.await, Err(StartError::NoState));
+        let left = left.recv().unwrap().expect("the last life has left its state");
+        assert_eq!(left.0, [0, 1, 2, 4, 5, 6, 7, 8]);
+    });
+}
+
+/// Who waits for room hears of a life that ends, and of the address that does.
+#[test]
+fn core_15_waiting_for_room_goes_on_between_two_lives() {
+    everywhere(|system| async move {
+        let seat: Seat<Recorder> = system.reserve_bounded(4, Arc::new(|_: ChildExit| {}));
+        let link = seat.link();
+        link.send(Crash).unwrap();
+        for n in 1..4 {
+            link.send(Record(n)).unwrap();
+        }
+        let mut waiting = Box::pin(link.send_wait(Record(4), LONG));
+        assert!(poll_once(&mut waiting).await.is_none());
+        let down = link.down();
+        assert_eq!(seat.start(None, |_| async { Ok(Recorder::default()) }).await, Ok(1));
+        down.await;
+        waiting.await.unwrap();
+        assert_eq!((link.info().status, link.info().mailbox_len), (Status::Suspended, 4));
+
+        let mut waiting = Box::pin(link.send_wait(Record(5), LONG));
+        assert!(poll_once(&mut waiting).await.is_none());
+        seat.retire(ExitReason::Shutdown);
+        assert!(matches!(waiting.await, Err(SendError::Closed(Record(5)))));
     });
 }
 

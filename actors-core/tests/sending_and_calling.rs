@@ -5,7 +5,8 @@ mod common;
 use std::time::Duration;
 
 use actors_core::{
-    Actor, BoxFuture, CallError, Context, ExitReason, Handler, Message, ReplyTo, Status, System,
+    Actor, BoxFuture, CallError, Context, ExitReason, Handler, Link, Message, ReplyTo, Status,
+    System,
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere, real_hosts};
 
@@ -141,12 +142,86 @@ fn core_41_a_deferred_reply_is_answered_later_or_refused() {
     });
 }
 
+/// Counts what it is told, and answers later.
+struct Later(u32);
+
+impl Actor for Later {}
+
+impl Handler<Question> for Later {
+    const DEFERRED: bool = true;
+
+    async fn handle(&mut self, _: Question, _cx: &mut Context<Self>) -> u32 {
+        unreachable!("it is deferred")
+    }
+
+    async fn handle_call(&mut self, _: Question, reply: ReplyTo<u32>, _cx: &mut Context<Self>) {
+        self.0 += 1;
+        reply.answer(self.0);
+    }
+}
+
+/// A message with a deferred reply that is only sent is handled like a question.
+#[test]
+fn core_41_a_deferred_message_may_be_sent() {
+    everywhere(|system| async move {
+        let later = system.spawn(Later(0));
+        later.send(Question).unwrap();
+        later.send_urgent(Question).unwrap();
+        assert_eq!(later.call(Question).await, Ok(3));
+    });
+}
+
+/// Hands on whatever it is asked.
+struct Front<B: Actor>(Link<B>);
+
+impl<B: Actor> Actor for Front<B> {}
+
+impl<M: Message, B: Handler<M>> Handler<M> for Front<B> {
+    async fn handle(&mut self, _: M, _cx: &mut Context<Self>) -> M::Reply {
+        unreachable!("questions are only asked")
+    }
+
+    async fn handle_call(&mut self, m: M, reply: ReplyTo<M::Reply>, _cx: &mut Context<Self>) {
+        let _ = self.0.ask(m, reply);
+    }
+}
+
+/// A question that is handed on is answered by the one it reached, also when the one that handed it on
+/// has ended since.
+#[test]
+fn core_41_a_question_handed_on_is_answered_by_the_one_it_reached() {
+    everywhere(|system| async move {
+        let desk = system.spawn(Desk(None));
+        let front = system.spawn(Front(desk.clone()));
+        let first = front.call(Question).forever();
+        let down = front.down();
+        front.stop(ExitReason::Normal);
+        down.await;
+        let _second = desk.call(Question);
+        assert_eq!(first.await, Ok(1));
+    });
+}
+
+/// The death of the one it reached is the asker's error; if nobody takes it, so is that.
+#[test]
+fn core_41_a_question_handed_on_ends_with_the_one_it_reached() {
+    everywhere(|system| async move {
+        let slow = system.spawn(Slow);
+        let front = system.spawn(Front(slow.clone()));
+        let handed_on = front.call(Wait(0)).forever();
+        front.exec(|_| ()).await.unwrap();
+        slow.kill();
+        assert_eq!(handed_on.await, Err(CallError::Died(ExitReason::Killed)));
+        assert_eq!(front.call(Wait(0)).forever().await, Err(CallError::NoReply));
+    });
+}
+
 /// Blocking calls work on plain threads and are refused where they could deadlock.
 #[test]
 fn core_42_a_blocking_call_inside_an_actor_is_refused() {
     struct Asker;
     impl Actor for Asker {}
-    struct Go(actors_core::Link<Recorder>);
+    struct Go(Link<Recorder>);
     impl Message for Go {
         type Reply = Result<Vec<u32>, CallError>;
     }

@@ -2,9 +2,15 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use actors_core::{Context, ExitReason, Handler, Message, System};
+use actors_core::{BoxFuture, CallError, Context, ExitReason, Handler, Message, ReplyTo, System};
 use common::{Record, Recorded, Recorder, everywhere};
 
 const TICK: Duration = Duration::from_millis(2);
@@ -64,6 +70,48 @@ fn core_12_an_interval_ticks_until_it_is_cancelled() {
         }
         assert!(sent.iter().all(|n| *n == 1));
     });
+}
+
+/// An interval goes on over a full mailbox; what there was no room for is dropped. Recipients have timers
+/// too, which keep nobody alive.
+#[test]
+fn core_12_core_15_an_interval_goes_on_over_a_full_mailbox() {
+    everywhere(|system| async move {
+        let actor = system.spawn_bounded(Recorder::default(), 1);
+        let (entered, inside) = ReplyTo::channel();
+        let (gate, opened) = ReplyTo::channel();
+        actor.send(Hold(entered, opened)).unwrap();
+        inside.await.unwrap();
+        let ticked = Arc::new(AtomicU32::new(0));
+        let count = ticked.clone();
+        let ticks = system.send_interval(&actor.recipient::<Record>(), TICK, move || {
+            Record(count.fetch_add(1, Ordering::Relaxed))
+        });
+        while ticked.load(Ordering::Relaxed) < 3 {
+            system.host().clock.sleep(TICK).await;
+        }
+        gate.answer(());
+        while actor.query(|recorder| recorder.0.len()).await.unwrap_or_default() < 5 {
+            system.host().clock.sleep(TICK).await;
+        }
+        let down = actor.down();
+        drop(actor);
+        assert_eq!(down.await.reason, ExitReason::Normal);
+        ticks.cancel();
+    });
+}
+
+struct Hold(ReplyTo<()>, BoxFuture<'static, Result<(), CallError>>);
+
+impl Message for Hold {
+    type Reply = ();
+}
+
+impl Handler<Hold> for Recorder {
+    async fn handle(&mut self, Hold(entered, opened): Hold, _cx: &mut Context<Self>) {
+        entered.answer(());
+        opened.await.unwrap();
+    }
 }
 
 /// An actor's own timers.

@@ -18,6 +18,9 @@ pub enum SpecError {
     /// The supervisor would never act on it.
     #[error("child {0:?} is significant, and its supervisor does not shut down by itself")]
     SignificantNever(String),
+    /// A mailbox without room takes nothing.
+    #[error("the mailbox of child {0:?} has no room")]
+    ZeroCapacity(String),
     /// Restarts are counted in a period.
     #[error("the period of the restart limit is zero")]
     ZeroPeriod,

@@ -1,6 +1,6 @@
 //! A child that is an actor in this process.
 
-use std::fmt;
+use std::{fmt, num::NonZeroUsize};
 
 use actors_core::{
     Actor, AnyLink, BoxFuture, ExitReason, StartError, System,
@@ -17,6 +17,7 @@ use crate::{
 pub struct Local<A: Actor> {
     seat: Option<Seat<A>>,
     name: Option<String>,
+    capacity: Option<NonZeroUsize>,
     kind: ChildKind,
     sources: Lent<Sources<A>>,
 }
@@ -42,7 +43,8 @@ impl<A: Actor> Local<A> {
 
     fn with(first: Option<A>, init: Option<Init<A>>) -> Self {
         let sources = Sources { first, init, restart: None, last_first: false };
-        Self { seat: None, name: None, kind: ChildKind::Worker, sources: Lent::new(sources) }
+        let sources = Lent::new(sources);
+        Self { seat: None, name: None, capacity: None, kind: ChildKind::Worker, sources }
     }
 
     pub(crate) fn set_source(&mut self, source: impl RestartSource<A>) {
@@ -55,6 +57,10 @@ impl<A: Actor> Local<A> {
 
     pub(crate) fn set_name(&mut self, name: String) {
         self.name = Some(name);
+    }
+
+    pub(crate) fn set_capacity(&mut self, capacity: NonZeroUsize) {
+        self.capacity = Some(capacity);
     }
 
     fn configure(&self, set: impl FnOnce(&mut Sources<A>)) {
@@ -100,7 +106,10 @@ impl<A: Actor> Sources<A> {
 impl<A: Actor> Child for Local<A> {
     fn attach(&mut self, on_exit: OnExit) -> Result<(), StartError> {
         let system = System::current();
-        let seat: Seat<A> = system.reserve(on_exit);
+        let seat: Seat<A> = match self.capacity {
+            None => system.reserve(on_exit),
+            Some(capacity) => system.reserve_bounded(capacity.get(), on_exit),
+        };
         if let Some(name) = &self.name {
             system.register(name, &seat.any_link()).map_err(StartError::failed)?;
         }

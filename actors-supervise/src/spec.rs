@@ -1,6 +1,6 @@
 //! What a supervisor is told about a child.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use actors_core::{Actor, BoxFuture, StartError, supervision::Failure, supervision::RestartSource};
 
@@ -31,7 +31,7 @@ pub struct ChildSpec<C = Box<dyn Child>> {
     pub(crate) id: String,
     pub(crate) rules: Rules,
     pub(crate) child: C,
-    /// What is wrong below it, if it is a supervisor.
+    /// What was wrong when it was made, here or below it.
     pub(crate) invalid: Option<SpecError>,
 }
 
@@ -166,6 +166,17 @@ impl<A: Actor> ChildSpec<Local<A>> {
     /// restarts.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.child.set_name(name.into());
+        self
+    }
+
+    /// At most so many messages wait in its mailbox, over all its restarts; without this there is no
+    /// bound. What does not fit comes back to its sender, or waits, as with
+    /// [`System::spawn_bounded`](actors_core::System::spawn_bounded). A capacity of zero is a wrong spec.
+    pub fn mailbox_capacity(mut self, capacity: usize) -> Self {
+        match NonZeroUsize::new(capacity) {
+            Some(capacity) => self.child.set_capacity(capacity),
+            None => self.invalid = Some(SpecError::ZeroCapacity(self.id.clone())),
+        }
         self
     }
 }

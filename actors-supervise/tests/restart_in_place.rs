@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use actors_core::{ExitReason, StartError};
+use actors_core::{ExitReason, SendError, StartError};
 use actors_supervise::{ChildSpec, Limit, Strategy, Supervisor};
 use common::*;
 
@@ -126,6 +126,25 @@ fn sup_7_the_queue_is_kept_in_order_and_the_crashing_message_is_not_redelivered(
     let crashed = letters.recv_timeout(LONG).unwrap();
     assert_eq!(crashed.cause, actors_core::DeadLetterCause::Crashed);
     assert!(letters.try_recv().is_err(), "nothing else was lost");
+}
+
+/// The bound of a child's mailbox is there from the first message on, and over restarts.
+#[test]
+fn sup_6_core_15_the_bound_of_a_mailbox_holds_over_restarts() {
+    let diary = Diary::new();
+    let run = one(worker("a", &diary).mailbox_capacity(2));
+    let link = run.link("a");
+    for life in [3, 5] {
+        run.system.block_on(run.supervisor.stop_child("a")).unwrap();
+        link.send(Add(1)).unwrap();
+        link.send(Crash).unwrap();
+        let full = link.send(Add(3));
+        assert!(matches!(full, Err(SendError::Full(Add(3)))), "before life {life}");
+        run.system.block_on(run.supervisor.restart_child("a")).unwrap();
+        while run.started("a") < life {}
+        run.restarted();
+        assert_eq!(run.call(&link, Life), life, "there is room again");
+    }
 }
 
 #[test]

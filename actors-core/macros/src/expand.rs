@@ -125,10 +125,33 @@ fn handle(span: Span, method: &MessageMethod, message_type: &TokenStream) -> Tok
         if uses_message { quote_spanned!(span=> message) } else { quote_spanned!(span=> _) };
     let arguments = method.arguments.iter().map(|argument| match argument {
         Argument::Context => context.clone(),
+        Argument::Reply => quote_spanned!(span=> reply),
         Argument::Field(Field { name, .. }) => quote_spanned!(span=> message.#name),
     });
     let call = quote_spanned!(span=> Self::#called(self, #(#arguments),*));
     let wait = method.is_async.then(|| quote_spanned!(span=> .await));
+    if method.is_deferred {
+        return quote_spanned! {span=>
+            const DEFERRED: bool = true;
+
+            async fn handle(
+                &mut self,
+                _: #message_type,
+                _: &mut ::actors_core::Context<Self>,
+            ) -> <#message_type as ::actors_core::Message>::Reply {
+                ::core::unreachable!("a message with a deferred reply goes to `handle_call`")
+            }
+
+            async fn handle_call(
+                &mut self,
+                #message: #message_type,
+                reply: ::actors_core::ReplyTo<<#message_type as ::actors_core::Message>::Reply>,
+                #context: &mut ::actors_core::Context<Self>,
+            ) {
+                #call #wait
+            }
+        };
+    }
     quote_spanned! {span=>
         async fn handle(
             &mut self,

@@ -139,7 +139,41 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// - Arguments and reply are owned: a message is `'static`.
 /// - Type parameters are those of the block. A message has the ones that its fields and its reply name.
 ///   If one of these is in no field, the message is made by `new`, from its fields in order.
-/// - A handler that answers later, with a `ReplyTo`, is an `impl Handler` written by hand.
+/// - An argument of type `ReplyTo<R>` is no field either: the reply is `R`, the method returns nothing, and
+///   answers through it, later or from elsewhere. If the message was only sent, the answer goes nowhere. (A
+///   field with a `ReplyTo` for somebody else is one in another type, as `Option<ReplyTo<R>>`.)
+///
+/// ```
+/// use actors_core::{Actor, ReplyTo, System, actor};
+///
+/// #[derive(Actor)]
+/// struct Door {
+///     waiting: Vec<ReplyTo<&'static str>>,
+/// }
+///
+/// #[actor]
+/// impl Door {
+///     #[message]
+///     fn enter(&mut self, reply: ReplyTo<&'static str>) {
+///         self.waiting.push(reply);
+///     }
+///
+///     #[message]
+///     fn open(&mut self) {
+///         self.waiting.drain(..).for_each(|reply| reply.answer("come in"));
+///     }
+/// }
+///
+/// # let system = System::new();
+/// let door = system.spawn(Door { waiting: vec![] });
+/// let answer = door.call(Enter);
+/// door.send(Open)?;
+/// # system.block_on(async {
+/// assert_eq!(answer.await?, "come in");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Options
 ///

@@ -24,10 +24,13 @@ pub(crate) struct MessageMethod {
     pub(crate) is_async: bool,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) reply: TokenStream,
+    /// It answers through a `ReplyTo`.
+    pub(crate) is_deferred: bool,
 }
 
 pub(crate) enum Argument {
     Context,
+    Reply,
     Field(Field),
 }
 
@@ -70,9 +73,14 @@ impl MessageMethod {
             }
         }
         errors.check(refuse_two_contexts(signature));
-        let reply = match &signature.output {
-            ReturnType::Default => quote!(()),
-            ReturnType::Type(_, ty) => {
+        let deferred = errors.check(deferred_reply(signature)).flatten();
+        let returned = match &signature.output {
+            ReturnType::Default => None,
+            ReturnType::Type(_, ty) => Some(&**ty),
+        };
+        let reply = match deferred.or(returned) {
+            None => quote!(()),
+            Some(ty) => {
                 errors.check(checks::owned(ty, "a reply"));
                 ty.to_token_stream()
             }
@@ -88,13 +96,14 @@ impl MessageMethod {
             is_async: signature.asyncness.is_some(),
             arguments,
             reply,
+            is_deferred: deferred.is_some(),
         })
     }
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.arguments.iter().filter_map(|argument| match argument {
             Argument::Field(field) => Some(field),
-            Argument::Context => None,
+            Argument::Context | Argument::Reply => None,
         })
     }
 }
@@ -103,6 +112,9 @@ impl Argument {
     fn read(argument: &PatType, attributes: Vec<Attribute>) -> Result<Self> {
         if is_context(&argument.ty) {
             return Ok(Self::Context);
+        }
+        if reply_to(&argument.ty).is_some() {
+            return Ok(Self::Reply);
         }
         let name = match &*argument.pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => &pat.ident,
@@ -115,6 +127,13 @@ impl Argument {
         };
         if let Some(cfg) = attributes.iter().find(|a| a.path().is_ident("cfg")) {
             return Err(Error::new_spanned(cfg, "an argument of a message is always there"));
+        }
+        if let Type::Reference(reference) = &*argument.ty
+            && reply_to(&reference.elem).is_some()
+        {
+            let message =
+                "a `ReplyTo` is given to the handler, which may keep it: take it by value";
+            return Err(Error::new_spanned(&argument.ty, message));
         }
         if names_context(&argument.ty) {
             let message = "the context is lent to a handler: `&mut Context<Self>`";
@@ -210,12 +229,31 @@ fn refuse_receiver(signature: &Signature) -> Result<()> {
     }
 }
 
-fn refuse_two_contexts(signature: &Signature) -> Result<()> {
-    let types = signature.inputs.iter().filter_map(|argument| match argument {
-        FnArg::Typed(argument) => Some(&argument.ty),
+/// What the method answers with through a `ReplyTo`, if it takes one.
+fn deferred_reply(signature: &Signature) -> Result<Option<&Type>> {
+    let mut replies = argument_types(signature).filter_map(|ty| Some((ty, reply_to(ty)?)));
+    let Some((_, reply)) = replies.next() else { return Ok(None) };
+    if let Some((second, _)) = replies.next() {
+        return Err(Error::new_spanned(second, "a message has one `ReplyTo`"));
+    }
+    match &signature.output {
+        ReturnType::Type(_, ty) if !is_unit(ty) => {
+            let message = "a method that takes a `ReplyTo` answers through it, and returns nothing";
+            Err(Error::new_spanned(ty, message))
+        }
+        _ => Ok(Some(reply)),
+    }
+}
+
+fn argument_types(signature: &Signature) -> impl Iterator<Item = &Type> {
+    signature.inputs.iter().filter_map(|argument| match argument {
+        FnArg::Typed(argument) => Some(&*argument.ty),
         FnArg::Receiver(_) => None,
-    });
-    match types.filter(|ty| is_context(ty)).nth(1) {
+    })
+}
+
+fn refuse_two_contexts(signature: &Signature) -> Result<()> {
+    match argument_types(signature).filter(|ty| is_context(ty)).nth(1) {
         Some(second) => Err(Error::new_spanned(second, "a handler has one context")),
         None => Ok(()),
     }
@@ -228,12 +266,28 @@ fn is_context(ty: &Type) -> bool {
 
 /// `Context<…>` with one type, which those of other crates do not have.
 fn names_context(ty: &Type) -> bool {
-    let Type::Path(path) = ty else { return false };
-    let Some(last) = path.path.segments.last() else { return false };
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
+    argument_of(ty, "Context").is_some()
+}
+
+/// The `R` of a `ReplyTo<R>`.
+fn reply_to(ty: &Type) -> Option<&Type> {
+    argument_of(ty, "ReplyTo")
+}
+
+/// The one type in the brackets of `name<…>`, by whichever path.
+fn argument_of<'t>(ty: &'t Type, name: &str) -> Option<&'t Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == name)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     let mut arguments = arguments.args.iter();
-    last.ident == "Context"
-        && matches!((arguments.next(), arguments.next()), (Some(GenericArgument::Type(_)), None))
+    match (arguments.next(), arguments.next()) {
+        (Some(GenericArgument::Type(ty)), None) => Some(ty),
+        _ => None,
+    }
+}
+
+fn is_unit(ty: &Type) -> bool {
+    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 fn take_attributes(argument: &mut FnArg) -> Vec<Attribute> {

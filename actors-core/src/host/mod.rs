@@ -77,7 +77,11 @@ pub trait Random: Send + Sync {
 }
 
 impl Host {
-    /// Runs something that blocks, where it holds up no actor, and waits for its result.
+    /// Runs something that blocks, where it holds up no actor, and waits for its result. Dropped, it
+    /// gives up the result, and `work` runs on.
+    ///
+    /// # Panics
+    /// As `work` does; and when the runtime was shut down before it was done.
     pub async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -86,7 +86,7 @@ pub(crate) struct Scheduler {
 
 impl Scheduler {
     /// Starts `threads` workers, at most 64.
-    pub(crate) fn start(threads: usize, host: &Host, watch: Watch) -> Arc<Self> {
+    pub(crate) fn start(threads: usize, host: &Host, watch: Watch, stuck: Reports) -> Arc<Self> {
         let queues: Vec<_> = (0..threads.clamp(1, 64)).map(|_| Worker::queue()).collect();
         let scheduler = Arc::new(Self {
             injector: Injector::new(),
@@ -94,7 +94,7 @@ impl Scheduler {
             sleepers: Sleepers::new(),
             wakers: queues.iter().map(|_| Mutex::default()).collect(),
             seats: queues.iter().map(|_| Arc::new(CachePadded::new(Seat::new()))).collect(),
-            stuck: Reports::default(),
+            stuck,
             clock: host.clock.clone(),
             closed: AtomicBool::new(false),
         });
