@@ -77,7 +77,7 @@ impl Machine {
         let Some(entry) = self.children.get_mut(&key) else { return };
         let temporary = entry.rules.restart == RestartPolicy::Temporary;
         if let Some(command) = entry.command.take() {
-            self.effects.push(Effect::Stopped(key));
+            self.effects.push_back(Effect::Stopped(key));
             if temporary || command == Command::Remove {
                 self.remove(key);
             }
@@ -101,7 +101,7 @@ impl Machine {
             self.remove(key);
         }
         if significant && self.ends_with_significant() {
-            self.effects.push(Effect::Exit(ExitReason::Shutdown));
+            self.effects.push_back(Effect::Exit(ExitReason::Shutdown));
             self.end();
         } else if let Some(id) = round {
             self.advance(id, now);
@@ -221,7 +221,7 @@ impl Machine {
 
     pub(super) fn exceeded(&mut self, key: Option<ChildKey>, reason: ExitReason) {
         self.tell(Told::LimitExceeded { key, reason });
-        self.effects.push(Effect::Exit(ExitReason::Shutdown));
+        self.effects.push_back(Effect::Exit(ExitReason::Shutdown));
         self.end();
     }
 }

@@ -12,7 +12,7 @@ mod round;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -156,7 +156,7 @@ pub(crate) struct Machine {
     next: u64,
     ending: bool,
     over: bool,
-    effects: Vec<Effect>,
+    effects: VecDeque<Effect>,
 }
 
 struct Entry {
@@ -219,7 +219,7 @@ impl Machine {
             next: 1,
             ending: false,
             over: false,
-            effects: Vec::new(),
+            effects: VecDeque::new(),
         }
     }
 
@@ -230,7 +230,8 @@ impl Machine {
         key
     }
 
-    pub(crate) fn handle(&mut self, input: Input, now: Time) -> Vec<Effect> {
+    /// What comes of it is appended to the effects.
+    pub(crate) fn handle(&mut self, input: Input, now: Time) {
         match input {
             Input::Exited { key, incarnation, reason } => {
                 self.exited(key, incarnation, reason, now);
@@ -250,7 +251,15 @@ impl Machine {
             Input::Release(key) => self.release(key),
             Input::ShutDown => self.end(),
         }
-        std::mem::take(&mut self.effects)
+    }
+
+    /// What is to be done next.
+    pub(crate) fn next_effect(&self) -> Option<&Effect> {
+        self.effects.front()
+    }
+
+    pub(crate) fn take_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
     }
 
     /// Between two lives of the supervisor itself: all children are down, none is in a round.
@@ -341,7 +350,7 @@ impl Machine {
     }
 
     fn tell(&mut self, told: Told) {
-        self.effects.push(Effect::Tell(told));
+        self.effects.push_back(Effect::Tell(told));
     }
 
     const fn fresh(&mut self) -> u64 {
@@ -355,7 +364,9 @@ impl Machine {
 
     fn timer(&mut self, token: Token, now: Time) {
         match self.timers.remove(&token) {
-            Some(Wake::Kill(key)) if self.is_alive(key) => self.effects.push(Effect::Kill(key)),
+            Some(Wake::Kill(key)) if self.is_alive(key) => {
+                self.effects.push_back(Effect::Kill(key))
+            }
             Some(Wake::Round(id)) => self.waited(id, token, now),
             _ => {}
         }
@@ -364,7 +375,7 @@ impl Machine {
     fn set_timer(&mut self, wake: Wake, after: Duration, spread: Duration) -> Token {
         let token = self.token();
         self.timers.insert(token, wake);
-        self.effects.push(Effect::Timer { token, after, spread });
+        self.effects.push_back(Effect::Timer { token, after, spread });
         token
     }
 }

@@ -197,7 +197,7 @@ impl Machine {
             let token = self.token();
             if let Some(entry) = self.children.get_mut(&key) {
                 entry.state = State::Preparing(token);
-                self.effects.push(Effect::Prepare { key, token });
+                self.effects.push_back(Effect::Prepare { key, token });
             }
         }
         true
@@ -252,7 +252,7 @@ impl Machine {
         let (kind, members) = (round.kind, round.members.iter());
         let failure = |key| self.children.get(key).and_then(|entry| entry.failure.clone());
         let members = members.map(|key| (*key, failure(key))).collect();
-        self.effects.push(Effect::Plan { token, kind, members });
+        self.effects.push_back(Effect::Plan { token, kind, members });
         false
     }
 
@@ -287,7 +287,7 @@ impl Machine {
         entry.attempt += 1;
         let (attempt, failure) = (entry.attempt, entry.failure.clone());
         self.alive.insert(key);
-        self.effects.push(Effect::Start { key, token, attempt, failure, plan });
+        self.effects.push_back(Effect::Start { key, token, attempt, failure, plan });
         false
     }
 
@@ -315,7 +315,7 @@ impl Machine {
                 let round = entry.round;
                 self.tell(Told::ChildStarted { key, incarnation, took });
                 if settled {
-                    self.effects.push(Effect::Settled(key, Ok(())));
+                    self.effects.push_back(Effect::Settled(key, Ok(())));
                 }
                 match early {
                     Some((life, reason)) if life == incarnation => self.died(key, reason, now),
@@ -354,11 +354,11 @@ impl Machine {
     fn round_failed(&mut self, id: RoundId, key: Option<ChildKey>, error: StartError, now: Time) {
         let Some(round) = self.rounds.get_mut(&id) else { return };
         if key.is_none() {
-            self.effects.push(Effect::Tell(Told::StartFailed { key, error: error.clone() }));
+            self.effects.push_back(Effect::Tell(Told::StartFailed { key, error: error.clone() }));
         }
         match round.kind {
             RoundKind::Initial => {
-                self.effects.push(Effect::Booted(Err((key, error))));
+                self.effects.push_back(Effect::Booted(Err((key, error))));
                 self.end();
                 return;
             }
@@ -398,7 +398,7 @@ impl Machine {
         entry.awaited = false;
         entry.attempt = 0;
         let never_ran = entry.incarnation == 0;
-        self.effects.push(Effect::Settled(key, Err(error)));
+        self.effects.push_back(Effect::Settled(key, Err(error)));
         if never_ran {
             self.remove(key);
         }
@@ -441,7 +441,7 @@ impl Machine {
             }
         }
         match round.kind {
-            RoundKind::Initial => self.effects.push(Effect::Booted(Ok(()))),
+            RoundKind::Initial => self.effects.push_back(Effect::Booted(Ok(()))),
             RoundKind::Restart if !round.members.is_empty() => {
                 let children = round.members.into_iter().collect();
                 self.tell(Told::Restarted { children, took: now.since(round.began) });
