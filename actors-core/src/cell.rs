@@ -19,7 +19,7 @@ use std::{
 };
 
 use crate::{
-    Actor, ActorId, BoxFuture, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason,
+    Actor, ActorId, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason,
     GroupEpoch, Handler, Message, MonitorRef, ReplyTo, SendError, StartError, System,
     control::Control,
     ext::{Elsewhere, Ext, Rare, Start, drop_guarded},
@@ -31,7 +31,7 @@ use crate::{
     node::{Letter, Node, Payload},
     payload::{Ask, DownSignal, Nudge, Tagged, Tell},
     remote::{self, Parcel},
-    run::Drive,
+    run::{Drive, Turn},
     scheduler::Runnable,
     shared::State,
     supervision::{ChildExit, OnExit},
@@ -401,7 +401,11 @@ impl<A: Actor> ActorCell<A> {
         unsafe { self.mailbox.pause(&cursor) };
         self.set_life(Life::Suspended);
         drop(rare);
-        on_exit(ChildExit { actor: self.id(), incarnation, reason: reason.clone() });
+        let exit = |reason| ChildExit { actor: self.id(), incarnation, reason };
+        if peers.is_empty() && watchers.is_empty() {
+            return on_exit(exit(reason));
+        }
+        on_exit(exit(reason.clone()));
         self.tell_peers(peers, &reason);
         self.tell(watchers, incarnation, &reason);
     }
@@ -743,6 +747,6 @@ where
     F: FnOnce(Option<A>) -> Fut + Send + 'static,
     Fut: Future<Output = Result<A, StartError>> + Send + 'static,
 {
-    let make = Box::new(move |last| -> BoxFuture<'static, _> { Box::pin(make(last)) });
+    let make = Box::new(move |turn: &mut Turn<'_, A>, last| turn.make_with(make, last));
     Start { make: Some(make), started }
 }

@@ -13,7 +13,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
-    Actor, ActorId, BoxFuture, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
+    Actor, ActorId, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
     StartError, SystemId,
     bound::Bound,
     connection::Connections,
@@ -21,13 +21,14 @@ use crate::{
     monitor::{Watched, Watcher},
     node::Letter,
     remote::Route,
+    run::{Step, Turn},
     supervision::OnExit,
 };
 
 pub(crate) type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
 pub(crate) type AfterAction<A> = Box<dyn FnOnce(&mut A) + Send>;
-pub(crate) type MakeState<A> =
-    Box<dyn FnOnce(Option<A>) -> BoxFuture<'static, Result<A, StartError>> + Send>;
+/// Makes the state of the next incarnation, from the last one if there is one.
+pub(crate) type MakeState<A> = Box<dyn FnOnce(&mut Turn<'_, A>, Option<A>) -> Step + Send>;
 
 /// Nothing of the user's runs under its lock.
 pub(crate) struct Ext<A: Actor> {

@@ -186,6 +186,7 @@ impl<A: Actor> Turn<'_, A> {
                 Step::Next
             }
             Flow::Over => Step::Over,
+            Flow::Crashed(payload) => Step::End(Box::new(self.crash(payload))),
         }
     }
 
@@ -250,9 +251,16 @@ impl<A: Actor> Turn<'_, A> {
         let make = make.expect("an incarnation that begins has something to start from");
         // SAFETY: the right to run is ours, and there is no frame.
         let last = unsafe { self.cell.state() }.take();
-        let made = make(last);
+        make(self, last)
+    }
+
+    pub(crate) fn make_with<F, Fut>(&mut self, make: F, last: Option<A>) -> Step
+    where
+        F: FnOnce(Option<A>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<A, StartError>> + Send + 'static,
+    {
         self.poll_new::<_, Says>(move |cx| async move {
-            let made = made.await;
+            let made = make(last).await;
             cx.cell().ext().lock().life.made = Some(made);
             Flow::Made
         })
@@ -462,7 +470,9 @@ impl<A: Actor> Turn<'_, A> {
             return self.give_way(reason);
         }
         let Poll::Ready(flow) = frame.poll(&mut self.task) else { return Step::Wait };
-        self.frame = None;
+        if !matches!(flow, Flow::Crashed(_)) {
+            self.frame = None;
+        }
         self.flow(flow)
     }
 

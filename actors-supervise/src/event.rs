@@ -5,6 +5,7 @@ use std::time::Duration;
 use actors_core::{ExitReason, StartError};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
+use tracing::level_filters::LevelFilter;
 
 use crate::RoundKind;
 
@@ -101,6 +102,11 @@ impl Hub {
         let (tx, rx) = bounded(BACKLOG);
         self.0.lock().push(tx);
         rx
+    }
+
+    /// Whether anybody listens, or logs.
+    pub(crate) fn is_heard(&self) -> bool {
+        LevelFilter::current() != LevelFilter::OFF || !self.0.lock().is_empty()
     }
 
     pub(crate) fn publish(&self, event: Event) {

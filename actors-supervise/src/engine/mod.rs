@@ -6,7 +6,7 @@ mod report;
 mod shared;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, Weak},
     task::{Context, Poll, Waker},
 };
@@ -33,7 +33,7 @@ use crate::{
 /// Everything of a supervisor that outlives a restart of it.
 pub(crate) struct Engine {
     pub(crate) machine: Machine,
-    slots: HashMap<ChildKey, Slot>,
+    slots: BTreeMap<ChildKey, Slot>,
     ids: HashMap<String, ChildKey>,
     planner: Option<Box<dyn Planner>>,
     rounds_planned: u64,
@@ -69,7 +69,7 @@ impl Engine {
         let SupervisorBuilder { settings, children, planner, events, host_failures } = builder;
         let mut engine = Self {
             machine: Machine::new(settings, planner.is_some()),
-            slots: HashMap::new(),
+            slots: BTreeMap::new(),
             ids: HashMap::new(),
             planner,
             rounds_planned: 0,

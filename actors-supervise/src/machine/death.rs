@@ -1,10 +1,8 @@
 //! A child is dead: by itself, because it was told to, or with its node.
 
-use std::collections::BTreeSet;
-
 use actors_core::{ExitReason, SystemId, host::Time, supervision::Failure};
 
-use super::{ChildKey, Command, Effect, Machine, State, Told};
+use super::{ChildKey, Command, Effect, Keys, Machine, State, Told};
 use crate::{
     AutoShutdown, RestartPolicy, Strategy,
     policy::{Verdict, verdict},
@@ -138,7 +136,7 @@ impl Machine {
         }
     }
 
-    fn taken_along(&self, failed: &[ChildKey]) -> BTreeSet<ChildKey> {
+    fn taken_along(&self, failed: &[ChildKey]) -> Keys {
         match (self.strategy, failed.iter().min()) {
             (Strategy::OneForAll, _) => self.keys().collect(),
             (Strategy::RestForOne, Some(&first)) => {

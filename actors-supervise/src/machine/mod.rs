@@ -7,6 +7,7 @@
 mod command;
 mod death;
 mod ending;
+mod keys;
 mod round;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,10 @@ use std::{
 
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
-use self::round::{Round, RoundId};
+use self::{
+    keys::Keys,
+    round::{Round, RoundId},
+};
 use crate::{
     AutoShutdown, Limit, Plan, RoundKind, Strategy, builder::Settings, limit::Intensity,
     spec::Rules,
@@ -151,7 +155,7 @@ pub(crate) struct Machine {
     children: BTreeMap<ChildKey, Entry>,
     /// Those that are starting or running.
     alive: BTreeSet<ChildKey>,
-    rounds: BTreeMap<RoundId, Round>,
+    rounds: BTreeMap<RoundId, Box<Round>>,
     timers: HashMap<Token, Wake>,
     next: u64,
     ending: bool,
@@ -346,7 +350,7 @@ impl Machine {
 
     fn started_in_round(&self, key: ChildKey) -> bool {
         let round = self.children.get(&key).and_then(|entry| entry.round);
-        round.and_then(|id| self.rounds.get(&id)).is_some_and(Round::is_starting)
+        round.and_then(|id| self.rounds.get(&id)).is_some_and(|round| round.is_starting())
     }
 
     fn tell(&mut self, told: Told) {
