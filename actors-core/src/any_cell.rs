@@ -299,6 +299,7 @@ impl<A: Actor> AnyCell for ActorCell<A> {
         }
     }
 
+    #[inline]
     unsafe fn run(&self, waker: Option<&Waker>, pace: &Pace) -> Outcome {
         // SAFETY: as the caller says.
         here::activation(self, self.has(GROUPED), || unsafe { self.activate(waker, pace) })

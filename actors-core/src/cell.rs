@@ -213,7 +213,7 @@ impl<A: Actor> ActorCell<A> {
         self.enqueue(match (reply, epoch) {
             (None, None) => Letter::new(Tell(message)),
             (Some(reply), None) => Letter::new(Ask(message, reply)),
-            (reply, Some(epoch)) => Letter::new(Tagged { message, reply, epoch }),
+            (reply, Some(epoch)) => tagged(message, reply, epoch),
         });
         Ok(())
     }
@@ -292,12 +292,16 @@ impl<A: Actor> ActorCell<A> {
     #[inline]
     fn awake(&self) {
         if self.life() == Life::Dead {
-            // It died after the sender had looked.
-            // SAFETY: the right to consume is ours, and the mailbox has a node.
-            let cursor = unsafe { self.mailbox.enter() };
-            return self.drain(cursor);
+            return self.drain_late();
         }
         self.schedule();
+    }
+
+    /// It died after the sender had looked.
+    #[cold]
+    fn drain_late(&self) {
+        // SAFETY: the right to consume is the caller's, and the mailbox has a node.
+        self.drain(unsafe { self.mailbox.enter() });
     }
 
     /// Passes the right to run to the scheduler.
@@ -305,15 +309,18 @@ impl<A: Actor> ActorCell<A> {
     pub(crate) fn schedule(&self) {
         match self.system.dispatch() {
             Dispatch::Workers(scheduler) => scheduler.schedule(self.runnable()),
-            Dispatch::Tasks => {
-                let mut rare = self.ext().lock();
-                rare.scheduled = true;
-                let task = rare.task.clone();
-                drop(rare);
-                if let Some(task) = task {
-                    task.wake();
-                }
-            }
+            Dispatch::Tasks => self.schedule_task(),
+        }
+    }
+
+    #[cold]
+    fn schedule_task(&self) {
+        let mut rare = self.ext().lock();
+        rare.scheduled = true;
+        let task = rare.task.clone();
+        drop(rare);
+        if let Some(task) = task {
+            task.wake();
         }
     }
 
@@ -342,6 +349,7 @@ impl<A: Actor> ActorCell<A> {
         }
     }
 
+    #[inline]
     fn runnable(&self) -> Runnable {
         // From the exposed address, so that it may also stand for the `Arc`.
         Runnable::new(std::ptr::with_exposed_provenance::<Self>((&raw const *self).addr()))
@@ -645,6 +653,12 @@ impl<A: Actor> ActorCell<A> {
         }
     }
 
+    /// Up, with no notes to read.
+    #[inline]
+    pub(crate) fn is_serving(&self) -> bool {
+        self.turn.load(Ordering::Relaxed) == Phase::Serve as u8
+    }
+
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.turn.store(phase as u8, Ordering::Relaxed);
     }
@@ -702,6 +716,12 @@ impl<A: Actor> ActorCell<A> {
         Some(unsafe { Frame::from_raw(raw) })
     }
 
+    /// Whether a handler waits.
+    #[inline]
+    pub(crate) fn has_frame(&self) -> bool {
+        !self.frame.load(Ordering::Relaxed).is_null()
+    }
+
     /// # Safety
     /// The caller has the right to run, and the last frame was taken.
     pub(crate) unsafe fn put_frame(&self, frame: Frame<A>) {
@@ -731,6 +751,15 @@ impl<A: Actor> Drop for ActorCell<A> {
             let _idle = self.mailbox.leave(&cursor);
         }
     }
+}
+
+#[cold]
+fn tagged<A: Handler<M>, M: Message>(
+    message: M,
+    reply: Option<ReplyTo<M::Reply>>,
+    epoch: GroupEpoch,
+) -> Letter<A> {
+    Letter::new(Tagged { message, reply, epoch })
 }
 
 /// Drops of the user's values may panic: that stays here.

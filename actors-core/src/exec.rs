@@ -22,7 +22,7 @@ impl<A: Actor> Link<A> {
     {
         let (reply, waiting) = one_shot();
         let sent = self.cell().push_local(Exec { function, reply, epoch: here::epoch() });
-        Call::new(sent.map(|()| waiting), self.cell().system().host().clock.clone())
+        Call::new(sent.map(|()| waiting), self.cell().system())
     }
 
     /// [`exec`](Self::exec) that only looks: asks the state for something.

@@ -41,6 +41,7 @@ type Orphan = Box<dyn FnOnce(CallError)>;
 pub(crate) fn activation<T>(cell: &dyn AnyCell, grouped: bool, run: impl FnOnce() -> T) -> T {
     struct Restore(Option<NonNull<dyn AnyCell>>, bool);
     impl Drop for Restore {
+        #[inline]
         fn drop(&mut self) {
             let orphaned = HERE.with(|here| {
                 here.cell.set(self.0);
@@ -63,6 +64,21 @@ pub(crate) fn activation<T>(cell: &dyn AnyCell, grouped: bool, run: impl FnOnce(
 /// The system of the actor that runs on this thread.
 pub(crate) fn system() -> Option<System> {
     with_cell(|cell| cell.system_of().clone())
+}
+
+/// With the system of the actor that runs on this thread; outside any, the default one.
+pub(crate) fn with_system<T>(f: impl FnOnce(&System) -> T) -> T {
+    match HERE.with(|here| here.cell.get()) {
+        // SAFETY: as in `with_cell`.
+        Some(cell) => f(unsafe { cell.as_ref() }.system_of()),
+        None => f(&System::current()),
+    }
+}
+
+/// A worker of ours drives this thread, and an actor runs on it.
+#[inline]
+pub(crate) fn is_on_worker() -> bool {
+    HERE.with(|here| here.cell.get().is_some() && here.worker.get().is_some())
 }
 
 /// The group epoch of the actor that runs on this thread.
@@ -140,6 +156,7 @@ pub(crate) fn orphaning(reason: &ExitReason, f: impl FnOnce()) {
     answer_orphans(&CallError::Died(reason.clone()));
 }
 
+#[cold]
 fn answer_orphans(error: &CallError) {
     HERE.with(|here| here.orphaned.set(false));
     while let Some(orphan) = ORPHANS.with(|orphans| orphans.borrow_mut().pop()) {

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Actor, ActorId, ActorInfo, BoxFuture, CallError, Down, ExitReason, GroupEpoch, Handler,
-    Message, Recipient, ReplyTo, SendError,
+    Message, Recipient, ReplyTo, SendError, System,
     cell::{ActorCell, AnyCell},
     here,
     host::{Clock, Time},
@@ -57,6 +57,7 @@ impl<A: Actor> Link<A> {
     ///
     /// # Errors
     /// The message comes back when the actor is dead, or on another node that cannot take it.
+    #[inline]
     pub fn send<M: Message>(&self, message: M) -> Result<(), SendError<M>>
     where
         A: Handler<M>,
@@ -101,7 +102,7 @@ impl<A: Actor> Link<A> {
         let (reply, waiting) = one_shot();
         let sent = self.0.push(message, Some(reply));
         let sent = sent.map(|()| waiting).map_err(CallError::from);
-        Call::new(sent, self.0.system().host().clock.clone())
+        Call::new(sent, self.0.system())
     }
 
     /// [`call`](Self::call) for plain threads.
@@ -340,14 +341,14 @@ impl fmt::Debug for AnyLink {
 #[must_use = "the answer comes when this is awaited"]
 pub struct Call<R> {
     waiting: Result<Waiting<R>, CallError>,
-    clock: Arc<dyn Clock>,
+    clock: CallClock,
     timeout: Option<Duration>,
 }
 
 impl<R> Call<R> {
     /// A question that was sent, or was not.
-    pub(crate) fn new(waiting: Result<Waiting<R>, CallError>, clock: Arc<dyn Clock>) -> Self {
-        Self { waiting, clock, timeout: Some(DEFAULT_TIMEOUT) }
+    pub(crate) fn new(waiting: Result<Waiting<R>, CallError>, system: &System) -> Self {
+        Self { waiting, clock: CallClock::of(system), timeout: Some(DEFAULT_TIMEOUT) }
     }
 
     /// Waits that long instead of 5 s.
@@ -376,9 +377,38 @@ impl<R: Send + 'static> IntoFuture for Call<R> {
 #[must_use = "the answer comes when this is awaited"]
 pub struct Answer<R> {
     waiting: Result<Waiting<R>, CallError>,
-    clock: Arc<dyn Clock>,
+    clock: CallClock,
     timeout: Option<Duration>,
     limit: Option<Limit>,
+}
+
+/// The clock that a question waits by.
+enum CallClock {
+    /// Of the actor that runs. That saves most questions a count of the clock.
+    Here,
+    Given(Arc<dyn Clock>),
+}
+
+impl CallClock {
+    #[inline]
+    fn of(system: &System) -> Self {
+        if here::is_on_worker() { Self::Here } else { Self::Given(system.host().clock.clone()) }
+    }
+
+    fn now(&self, coarse: bool) -> Time {
+        let read = |clock: &dyn Clock| if coarse { clock.coarse_now() } else { clock.now() };
+        match self {
+            Self::Given(clock) => read(&**clock),
+            Self::Here => here::with_system(|system| read(&*system.host().clock)),
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        match self {
+            Self::Given(clock) => clock.sleep(duration),
+            Self::Here => here::with_system(|system| system.host().clock.sleep(duration)),
+        }
+    }
 }
 
 /// What ends the waiting; set at the first poll that has no answer.
@@ -403,11 +433,8 @@ impl<R: Send + 'static> Future for Answer<R> {
         let Some(timeout) = this.timeout else { return Poll::Pending };
         match &mut this.limit {
             None => {
-                let now = || match timeout > COARSE {
-                    true => this.clock.coarse_now(),
-                    false => this.clock.now(),
-                };
-                if let Some(deadline) = here::wake_own(task.waker(), || now() + timeout) {
+                let deadline = || this.clock.now(timeout > COARSE) + timeout;
+                if let Some(deadline) = here::wake_own(task.waker(), deadline) {
                     this.limit = Some(Limit::Deadline(deadline));
                     return Poll::Pending;
                 }
@@ -417,11 +444,11 @@ impl<R: Send + 'static> Future for Answer<R> {
             }
             Some(Limit::Deadline(deadline)) => {
                 let deadline = *deadline;
-                if this.clock.now() >= deadline {
+                if this.clock.now(false) >= deadline {
                     return Poll::Ready(Err(CallError::Timeout));
                 }
                 if here::wake_own(task.waker(), || deadline).is_none() {
-                    let rest = deadline.since(this.clock.now());
+                    let rest = deadline.since(this.clock.now(false));
                     this.limit = Some(Limit::Timer(this.clock.sleep(rest)));
                     task.waker().wake_by_ref();
                 }

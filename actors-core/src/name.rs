@@ -209,7 +209,7 @@ impl<A: Actor> Name<A> {
     fn ask_there<R>(&self, ask: impl FnOnce(Link<A>) -> Call<R>) -> Call<R> {
         match self.resolve() {
             Ok(link) => ask(link),
-            Err(error) => Call::new(Err(error.into()), self.system.host().clock.clone()),
+            Err(error) => Call::new(Err(error.into()), &self.system),
         }
     }
 }

@@ -32,7 +32,7 @@ impl<M: Message> Recipient<M> {
         let (reply, waiting) = one_shot();
         let sent = self.0.receive(message, Some(reply));
         let sent = sent.map(|()| waiting).map_err(CallError::from);
-        Call::new(sent, self.0.system_of().host().clock.clone())
+        Call::new(sent, self.0.system_of())
     }
 
     /// The identity of the actor.

@@ -1,11 +1,17 @@
 //! The answer to one question.
 
-use std::fmt;
+use std::{
+    fmt,
+    future::poll_fn,
+    task::{Context, Poll},
+};
 
+use self::slot::{Answerer, Asker};
 use crate::{BoxFuture, CallError, here};
 
 #[cfg(all(test, actors_loom))]
 mod model;
+mod slot;
 
 type Answer<R> = Result<R, CallError>;
 
@@ -14,7 +20,7 @@ type Answer<R> = Result<R, CallError>;
 pub struct ReplyTo<R: Send + 'static>(Option<Sink<R>>);
 
 enum Sink<R> {
-    Slot(oneshot::Sender<Answer<R>>),
+    Slot(Answerer<R>),
     Function(Box<dyn FnOnce(Answer<R>) + Send>),
 }
 
@@ -64,28 +70,29 @@ impl<R: Send + 'static> Drop for ReplyTo<R> {
 impl<R> Sink<R> {
     fn put(self, answer: Answer<R>) {
         match self {
-            Self::Slot(slot) => drop(slot.send(answer)),
+            Self::Slot(slot) => slot.put(answer),
             Self::Function(f) => f(answer),
         }
     }
 }
 
 /// The asker's side.
-pub(crate) struct Waiting<R>(oneshot::AsyncReceiver<Answer<R>>);
+pub(crate) struct Waiting<R>(Asker<R>);
 
 impl<R> Waiting<R> {
-    pub(crate) async fn answer(self) -> Answer<R> {
-        self.0.await.unwrap_or(Err(CallError::NoReply))
+    pub(crate) async fn answer(mut self) -> Answer<R> {
+        poll_fn(move |task| self.poll(task)).await
     }
 
-    pub(crate) fn poll(&mut self, task: &mut std::task::Context<'_>) -> std::task::Poll<Answer<R>> {
-        std::pin::Pin::new(&mut self.0).poll(task).map(|a| a.unwrap_or(Err(CallError::NoReply)))
+    #[inline]
+    pub(crate) fn poll(&mut self, task: &mut Context<'_>) -> Poll<Answer<R>> {
+        self.0.poll(task)
     }
 }
 
 pub(crate) fn one_shot<R: Send + 'static>() -> (ReplyTo<R>, Waiting<R>) {
-    let (slot, waiting) = oneshot::async_channel();
-    (ReplyTo(Some(Sink::Slot(slot))), Waiting(waiting))
+    let (answerer, asker) = slot::pair();
+    (ReplyTo(Some(Sink::Slot(answerer))), Waiting(asker))
 }
 
 impl<R: Send + 'static> fmt::Debug for ReplyTo<R> {

@@ -159,7 +159,7 @@ impl<A: Actor> Router<A> {
             Some(reply)
         });
         let sent = sent.map(|()| waiting.expect("what was sent had a reply"));
-        Call::new(sent.map_err(CallError::from), self.0.system.host().clock.clone())
+        Call::new(sent.map_err(CallError::from), &self.0.system)
     }
 
     /// `reply` makes one for each member that is tried.

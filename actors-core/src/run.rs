@@ -2,7 +2,7 @@
 //! used up its budget, or has ended.
 
 use std::{
-    mem::ManuallyDrop,
+    mem::{ManuallyDrop, forget},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::NonNull,
@@ -61,6 +61,8 @@ pub(crate) struct Turn<'a, A: Actor> {
     /// The message in hand was handled: what runs is what it has left.
     handled: bool,
     ending: Option<Box<ExitReason>>,
+    /// Why the incarnation ends, after a panic.
+    crashed: Option<Box<ExitReason>>,
 }
 
 const MAKE: &What = &What { message: false, name: || "start" };
@@ -91,12 +93,18 @@ impl<A: Actor> ActorCell<A> {
             during: MAKE,
             handled: false,
             ending: None,
+            crashed: None,
         };
-        let mut crashed = None;
         loop {
-            match catch_unwind(AssertUnwindSafe(|| turn.go(crashed.take(), pace))) {
+            match catch_unwind(AssertUnwindSafe(|| turn.go(pace))) {
+                // There is nothing in it: that it is dropped would cost more than all else here.
+                Ok(Outcome::Idle) => {
+                    debug_assert!(turn.frame.is_none() && turn.ending.is_none());
+                    forget(turn);
+                    return Outcome::Idle;
+                }
                 Ok(outcome) => return outcome,
-                Err(payload) => crashed = Some(turn.crash(payload)),
+                Err(payload) => turn.crashed = Some(Box::new(turn.crash(payload))),
             }
         }
     }
@@ -196,15 +204,28 @@ impl<A: Actor> Turn<'_, A> {
     }
 
     /// One turn, after a crash in it if there was one.
-    fn go(&mut self, crashed: Option<ExitReason>, pace: &Pace) -> Outcome {
-        let mut step = match crashed {
-            Some(reason) => Step::End(Box::new(reason)),
-            // SAFETY: the right to run is ours.
-            None => match unsafe { self.cell.take_frame() } {
-                Some(frame) => self.resume(frame, pace),
-                None => Step::Next,
-            },
-        };
+    #[inline]
+    fn go(&mut self, pace: &Pace) -> Outcome {
+        let is_plain = self.cell.is_serving() && !self.cell.has_frame() && self.crashed.is_none();
+        match if is_plain { self.serve(pace) } else { self.take_up(pace) } {
+            Step::Leave(outcome) => outcome,
+            step => self.go_on(step, pace),
+        }
+    }
+
+    /// What a turn begins with, if not with messages.
+    fn take_up(&mut self, pace: &Pace) -> Step {
+        if let Some(reason) = self.crashed.take() {
+            return Step::End(reason);
+        }
+        // SAFETY: the right to run is ours.
+        match unsafe { self.cell.take_frame() } {
+            Some(frame) => self.resume(frame, pace),
+            None => Step::Next,
+        }
+    }
+
+    fn go_on(&mut self, mut step: Step, pace: &Pace) -> Outcome {
         loop {
             step = match step {
                 Step::Next => match self.cell.phase() {

@@ -4,6 +4,8 @@
 //! of a few threads, and nothing else of the crate can run.
 
 #[cfg(actors_loom)]
+pub(crate) use loom::cell::UnsafeCell;
+#[cfg(actors_loom)]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 #[cfg(not(actors_loom))]
 pub(crate) use once_cell::race::OnceBox;
@@ -12,6 +14,55 @@ pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, 
 
 #[cfg(actors_loom)]
 pub(crate) use self::once_box::OnceBox;
+#[cfg(not(actors_loom))]
+pub(crate) use self::unsafe_cell::UnsafeCell;
+
+/// Waits for what another thread does within a few instructions.
+#[cold]
+pub(crate) fn spin_until(mut is_done: impl FnMut() -> bool) {
+    for _ in 0..SPINS {
+        if is_done() {
+            return;
+        }
+        std::hint::spin_loop();
+    }
+    // It was interrupted there.
+    while !is_done() {
+        yield_now();
+    }
+}
+
+#[cfg(not(actors_loom))]
+const SPINS: usize = 128;
+#[cfg(actors_loom)]
+const SPINS: usize = 0;
+
+#[cfg(actors_loom)]
+use loom::thread::yield_now;
+#[cfg(not(actors_loom))]
+use std::thread::yield_now;
+
+/// `std`'s, with the methods of loom's.
+#[cfg(not(actors_loom))]
+mod unsafe_cell {
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        #[inline]
+        pub(crate) fn with<U>(&self, f: impl FnOnce(*const T) -> U) -> U {
+            f(self.0.get())
+        }
+
+        #[inline]
+        pub(crate) fn with_mut<U>(&self, f: impl FnOnce(*mut T) -> U) -> U {
+            f(self.0.get())
+        }
+    }
+}
 
 /// Runs every interleaving of a model with at most three preemptions.
 #[cfg(all(test, actors_loom))]

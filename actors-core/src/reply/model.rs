@@ -1,5 +1,4 @@
-//! Every interleaving of an answer and of its asker. The one-shot channel runs on loom too, with
-//! `--cfg oneshot_loom`.
+//! Every interleaving of an answer and of its asker.
 
 use std::{future::poll_fn, task::Poll};
 
@@ -50,5 +49,22 @@ fn core_41_a_dropped_question_races_with_giving_up() {
         assert!(matches!(polled, Poll::Pending | Poll::Ready(Err(CallError::NoReply))));
         drop((polled, waiting));
         dropper.join().unwrap();
+    });
+}
+
+/// CORE 41: an asker that looks again with another waker is woken by that one.
+#[test]
+fn core_41_the_last_waker_is_woken() {
+    explore(|| {
+        let (reply, mut waiting) = one_shot::<Arc<()>>();
+        let answer = Arc::new(());
+        let answerer = thread::spawn(move || reply.answer(answer));
+        let other = std::task::Waker::noop();
+        let first = waiting.poll(&mut std::task::Context::from_waker(other));
+        match first {
+            Poll::Ready(answer) => drop(answer),
+            Poll::Pending => assert!(block_on(waiting.answer()).is_ok()),
+        }
+        answerer.join().unwrap();
     });
 }

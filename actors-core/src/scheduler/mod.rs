@@ -52,6 +52,7 @@ unsafe impl Send for Runnable {}
 
 impl Runnable {
     /// From a pointer that stands for one count of the cell, which the right to run has.
+    #[inline]
     pub(crate) fn new(cell: *const dyn AnyCell) -> Self {
         Self(NonNull::new(cell.cast_mut()).expect("a cell has an address"))
     }
@@ -62,7 +63,7 @@ pub(crate) struct Scheduler {
     stealers: Box<[Stealer<Runnable>]>,
     sleepers: Sleepers,
     wakers: Box<[Mutex<Option<Waker>>]>,
-    paces: Box<[CachePadded<Pace>]>,
+    paces: Box<[Arc<CachePadded<Pace>>]>,
     stuck: Reports,
     clock: Arc<dyn Clock>,
     closed: AtomicBool,
@@ -77,7 +78,10 @@ impl Scheduler {
             stealers: queues.iter().map(crossbeam_deque::Worker::stealer).collect(),
             sleepers: Sleepers::new(),
             wakers: queues.iter().map(|_| Mutex::default()).collect(),
-            paces: queues.iter().map(|_| CachePadded::new(Pace::of(MOST_NODES))).collect(),
+            paces: queues
+                .iter()
+                .map(|_| Arc::new(CachePadded::new(Pace::of(MOST_NODES))))
+                .collect(),
             stuck: Reports::default(),
             clock: host.clock.clone(),
             closed: AtomicBool::new(false),
@@ -90,7 +94,7 @@ impl Scheduler {
         scheduler
     }
 
-    pub(crate) fn paces(&self) -> &[CachePadded<Pace>] {
+    pub(crate) fn paces(&self) -> &[Arc<CachePadded<Pace>>] {
         &self.paces
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crossbeam_deque::{Steal, Worker as Queue};
+use crossbeam_utils::CachePadded;
 
 use super::{QUANTUM, Runnable, STRETCH, Scheduler};
 use crate::{here, host::Time, pace::Pace, roster::RUN, run::Outcome};
@@ -22,10 +23,12 @@ const SEARCHES: u32 = 400;
 pub(crate) struct Worker {
     index: usize,
     scheduler: Arc<Scheduler>,
+    pace: Arc<CachePadded<Pace>>,
     queue: Queue<Runnable>,
     /// What runs next.
     slot: Cell<Option<Runnable>>,
     from_slot: Cell<u32>,
+    /// Actors until the injector is looked at first.
     ticks: Cell<u32>,
     /// It has lain down and not risen since.
     is_asleep: Cell<bool>,
@@ -43,20 +46,17 @@ impl Worker {
     pub(super) fn new(index: usize, queue: Queue<Runnable>, scheduler: Arc<Scheduler>) -> Self {
         Self {
             index,
+            pace: scheduler.paces[index].clone(),
             scheduler,
             queue,
             slot: Cell::new(None),
             from_slot: Cell::new(0),
-            ticks: Cell::new(0),
+            ticks: Cell::new(INJECTOR_EVERY),
             is_asleep: Cell::new(false),
             nodes: Cell::new(MOST_NODES),
             serials: Cell::new((0, 0)),
             random: RefCell::new(fastrand::Rng::new()),
         }
-    }
-
-    fn pace(&self) -> &Pace {
-        &self.scheduler.paces[self.index]
     }
 
     #[inline]
@@ -68,16 +68,19 @@ impl Worker {
     #[inline]
     pub(super) fn push(&self, runnable: Runnable) {
         if let Some(before) = self.slot.replace(Some(runnable)) {
-            self.queue.push(before);
-            self.scheduler.notify();
+            self.enqueue(before);
         }
+    }
+
+    fn enqueue(&self, runnable: Runnable) {
+        self.queue.push(runnable);
+        self.scheduler.notify();
     }
 
     #[cold]
     pub(super) fn expose_next(&self) {
         if let Some(next) = self.slot.take() {
-            self.queue.push(next);
-            self.scheduler.notify();
+            self.enqueue(next);
         }
     }
 
@@ -95,18 +98,21 @@ impl Worker {
 
     #[inline]
     fn next(&self) -> Option<Runnable> {
-        self.ticks.set(self.ticks.get().wrapping_add(1));
-        if self.ticks.get().is_multiple_of(INJECTOR_EVERY)
-            && let Some(runnable) = self.take_injected()
-        {
-            return Some(runnable);
+        match self.ticks.get() {
+            0 => {
+                self.ticks.set(INJECTOR_EVERY);
+                if let Some(runnable) = self.take_injected() {
+                    return Some(runnable);
+                }
+            }
+            ticks => self.ticks.set(ticks - 1),
         }
-        if self.from_slot.get() < MOST_FROM_SLOT {
-            if let Some(runnable) = self.slot.take() {
-                self.from_slot.set(self.from_slot.get() + 1);
+        if let Some(runnable) = self.slot.take() {
+            let from_slot = self.from_slot.get();
+            if from_slot < MOST_FROM_SLOT {
+                self.from_slot.set(from_slot + 1);
                 return Some(runnable);
             }
-        } else if let Some(runnable) = self.slot.take() {
             self.queue.push(runnable);
         }
         self.from_slot.set(0);
@@ -145,8 +151,8 @@ impl Worker {
     #[inline]
     fn run(&self, runnable: Runnable) {
         // SAFETY: a runnable is the right to run its cell, which lives as long as that.
-        let outcome = unsafe { runnable.0.as_ref().run(None, self.pace()) };
-        self.pace().end_turn();
+        let outcome = unsafe { runnable.0.as_ref().run(None, &self.pace) };
+        self.pace.end_turn();
         match outcome {
             Outcome::Idle | Outcome::Wait => {}
             Outcome::Again => {
@@ -171,7 +177,7 @@ impl Worker {
         } else {
             (2 * nodes).min(MOST_NODES)
         });
-        self.pace().refill(self.nodes.get());
+        self.pace.refill(self.nodes.get());
         now.since(stretch.start) >= STRETCH
     }
 
@@ -208,7 +214,7 @@ impl Worker {
                 scheduler.notify();
             }
             self.run(runnable);
-            if self.pace().is_spent() && self.look_at_clock(&mut stretch) {
+            if self.pace.is_spent() && self.look_at_clock(&mut stretch) {
                 // Nobody is woken for it: this worker is soon back. If the host keeps its thread for
                 // long, the watch sees to it that others steal what waits here.
                 if let Some(next) = self.slot.take() {
