@@ -19,8 +19,8 @@ use std::{
 };
 
 use crate::{
-    Actor, ActorId, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason,
-    GroupEpoch, Handler, Message, MonitorRef, ReplyTo, SendError, StartError, System,
+    Actor, ActorId, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason, GroupEpoch,
+    Handler, Message, MonitorRef, ReplyTo, SendError, StartError, System,
     control::Control,
     ext::{Elsewhere, Ext, Rare, Start, drop_guarded},
     frame::Frame,

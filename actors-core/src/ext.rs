@@ -13,8 +13,8 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
-    Actor, ActorId, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
-    StartError, SystemId,
+    Actor, ActorId, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo, StartError,
+    SystemId,
     bound::Bound,
     connection::Connections,
     host::Time,

@@ -12,9 +12,6 @@ impl Engine {
     }
 
     pub(super) fn tell(&self, told: Told) {
-        if !self.events.is_heard() {
-            return;
-        }
         self.events.publish(match told {
             Told::RoundStarted { kind, children } => {
                 Event::RoundStarted { kind, children: self.names(children) }

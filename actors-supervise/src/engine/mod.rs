@@ -13,6 +13,7 @@ use std::{
 
 use actors_core::{
     BoxFuture, CallError, ExitReason, ReplyTo, StartError, System,
+    host::Time,
     supervision::{ChildExit, Failure, OnExit},
 };
 use parking_lot::Mutex;
@@ -51,7 +52,7 @@ pub(crate) struct Engine {
     events: Arc<Hub>,
     /// Who wants to tell of failed nodes; taken at the first start.
     host_failures: Vec<Box<dyn FnOnce(HostFailures) + Send>>,
-    this: Weak<Mutex<Self>>,
+    reporter: Arc<Reporter>,
 }
 
 struct Slot {
@@ -67,13 +68,15 @@ struct Slot {
 impl Engine {
     fn new(builder: SupervisorBuilder, this: Weak<Mutex<Self>>) -> Self {
         let SupervisorBuilder { settings, children, planner, events, host_failures } = builder;
+        let inbox = Arc::<Inbox>::default();
+        let reporter = Arc::new(Reporter { engine: this, inbox: inbox.clone() });
         let mut engine = Self {
             machine: Machine::new(settings, planner.is_some()),
             slots: BTreeMap::new(),
             ids: HashMap::new(),
             planner,
             rounds_planned: 0,
-            inbox: Arc::default(),
+            inbox,
             alarms: Alarms::default(),
             work: VecDeque::new(),
             system: None,
@@ -84,7 +87,7 @@ impl Engine {
             outcome: Arc::default(),
             events,
             host_failures,
-            this,
+            reporter,
         };
         for spec in children {
             engine.insert(spec, false);
@@ -116,7 +119,7 @@ impl Engine {
     }
 
     fn attach(&mut self, key: ChildKey) -> Result<(), StartError> {
-        let reporter = self.reporter();
+        let reporter = self.reporter.clone();
         let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
         if slot.attached {
             return Ok(());
@@ -131,10 +134,6 @@ impl Engine {
         Ok(())
     }
 
-    fn reporter(&self) -> Reporter {
-        Reporter { engine: self.this.clone(), inbox: self.inbox.clone() }
-    }
-
     pub(crate) fn handle(&mut self, input: Input) {
         self.work.push_back(input);
         self.go_on();
@@ -142,7 +141,7 @@ impl Engine {
 
     /// Does all that is to be done.
     fn go_on(&mut self) {
-        self.go_on_while(|_, _| true);
+        self.go_on_while(|_, _| true, |system| system.host().clock.now());
     }
 
     fn has_work(&self) -> bool {
@@ -151,7 +150,11 @@ impl Engine {
 
     /// Does what is to be done up to the first effect that `may` not be carried out. True if all is
     /// done.
-    fn go_on_while(&mut self, may: impl Fn(&Self, &Effect) -> bool) -> bool {
+    fn go_on_while(
+        &mut self,
+        may: impl Fn(&Self, &Effect) -> bool,
+        mut now: impl FnMut(&System) -> Time,
+    ) -> bool {
         if !self.has_work() {
             return true;
         }
@@ -172,7 +175,8 @@ impl Engine {
             {
                 *host = self.slots.get(key).and_then(|slot| slot.child.host());
             }
-            self.machine.handle(input, system.host().clock.now());
+            self.machine.set_heard(self.events.is_heard());
+            self.machine.handle(input, now(&system));
         }
     }
 
@@ -189,7 +193,7 @@ impl Engine {
                 self.task(future, done, system);
             }
             Effect::Start { key, token, attempt, failure, plan } => {
-                let reporter = self.reporter();
+                let reporter = self.reporter.clone();
                 let Some(slot) = self.slots.get_mut(&key) else { return };
                 let start = Start { attempt, failure, plan };
                 let done = move |result| Input::Started { key, token, result, host: None };

@@ -8,6 +8,7 @@
 
 use std::sync::{Arc, Weak};
 
+use actors_core::System;
 use parking_lot::Mutex;
 
 use super::Engine;
@@ -17,7 +18,6 @@ use crate::{
 };
 
 /// The way of a child's news to the engine.
-#[derive(Clone)]
 pub(super) struct Reporter {
     pub(super) engine: Weak<Mutex<Engine>>,
     pub(super) inbox: Arc<Inbox>,
@@ -35,7 +35,10 @@ impl Reporter {
             return self.inbox.push(Mail::Input(input));
         }
         engine.work.push_back(input);
-        let done = engine.go_on_while(Engine::may_be_anywhere);
+        // All of it happens at the same time.
+        let mut at = None;
+        let now = |system: &System| *at.get_or_insert_with(|| system.host().clock.now());
+        let done = engine.go_on_while(Engine::may_be_anywhere, now);
         drop(engine);
         if !done {
             self.inbox.notify();

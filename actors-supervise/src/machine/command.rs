@@ -39,6 +39,6 @@ impl Machine {
     /// It goes its own way.
     pub(super) fn release(&mut self, key: ChildKey) {
         self.children.remove(&key);
-        self.alive.remove(&key);
+        self.alive.remove(key);
     }
 }

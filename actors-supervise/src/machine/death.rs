@@ -32,21 +32,24 @@ impl Machine {
     pub(super) fn died(&mut self, key: ChildKey, reason: ExitReason, now: Time) {
         let Some(entry) = self.children.get_mut(&key) else { return };
         let incarnation = entry.incarnation;
-        entry.failure = Some(Failure { reason: reason.clone(), incarnation });
         if let State::Running { since } = entry.state
             && now.since(since) >= entry.rules.backoff.stable_after()
         {
             entry.streak = 0;
         }
-        self.tell(Told::ChildExited { key, incarnation, reason: reason.clone() });
+        let verdict = verdict(entry.rules.restart, entry.rules.kind, &reason);
+        let told = self.is_heard.then(|| reason.clone());
+        entry.failure = Some(Failure { reason, incarnation });
+        if let Some(reason) = told {
+            self.tell(|| Told::ChildExited { key, incarnation, reason });
+        }
         let asked = self.is_down(key);
         if asked || self.ending || self.is_about_to_stop(key) {
             self.stopped(key, now);
             return;
         }
-        let Some(entry) = self.children.get_mut(&key) else { return };
-        match verdict(entry.rules.restart, entry.rules.kind, &reason) {
-            Verdict::Restart => self.failed(key, reason, now),
+        match verdict {
+            Verdict::Restart => self.failed(key, now),
             Verdict::Keep => self.ended(key, false, now),
             Verdict::Remove => self.ended(key, true, now),
         }
@@ -54,7 +57,7 @@ impl Machine {
 
     /// Records that it does not run. True if it was asked to stop.
     pub(super) fn is_down(&mut self, key: ChildKey) -> bool {
-        self.alive.remove(&key);
+        self.alive.remove(key);
         let Some(entry) = self.children.get_mut(&key) else { return false };
         entry.state = State::Down;
         let stop = entry.stop.take();
@@ -118,11 +121,12 @@ impl Machine {
     }
 
     /// It has failed by itself: one count, and a round for those that its failure takes along.
-    fn failed(&mut self, key: ChildKey, reason: ExitReason, now: Time) {
-        if let Some(entry) = self.children.get_mut(&key) {
-            entry.streak += 1;
-        }
+    fn failed(&mut self, key: ChildKey, now: Time) {
+        let Some(entry) = self.children.get_mut(&key) else { return };
+        entry.streak += 1;
         if !self.restarts.record(now) {
+            let failure = entry.failure.clone();
+            let reason = failure.map_or(ExitReason::Normal, |failure| failure.reason);
             self.exceeded(Some(key), reason);
             return;
         }
@@ -160,7 +164,7 @@ impl Machine {
         if victims.is_empty() {
             return;
         }
-        self.tell(Told::HostFailed { node: node.clone(), children: victims.clone() });
+        self.tell(|| Told::HostFailed { node: node.clone(), children: victims.clone() });
         let reason = ExitReason::NodeFailure { node };
         let mut failed = Vec::new();
         let mut left = Vec::new();
@@ -198,7 +202,7 @@ impl Machine {
         let ran = matches!(entry.state, State::Running { .. });
         entry.failure = Some(Failure { reason: reason.clone(), incarnation });
         if ran {
-            self.tell(Told::ChildExited { key, incarnation, reason: reason.clone() });
+            self.tell(|| Told::ChildExited { key, incarnation, reason: reason.clone() });
         }
         self.is_down(key);
         let Some(entry) = self.children.get_mut(&key) else { return false };
@@ -218,7 +222,7 @@ impl Machine {
     }
 
     pub(super) fn exceeded(&mut self, key: Option<ChildKey>, reason: ExitReason) {
-        self.tell(Told::LimitExceeded { key, reason });
+        self.tell(|| Told::LimitExceeded { key, reason });
         self.effects.push_back(Effect::Exit(ExitReason::Shutdown));
         self.end();
     }

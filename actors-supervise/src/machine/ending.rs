@@ -36,11 +36,11 @@ impl Machine {
 
     pub(super) fn stop_next(&mut self) {
         match self.alive.last() {
-            Some(&last) => self.ask_to_stop(last),
+            Some(last) => self.ask_to_stop(last),
             None if self.over => {}
             None => {
                 self.over = true;
-                self.tell(Told::ShutDown);
+                self.tell(|| Told::ShutDown);
             }
         }
     }
@@ -70,7 +70,7 @@ impl Machine {
     /// It is never started again.
     pub(super) fn remove(&mut self, key: ChildKey) {
         let Some(entry) = self.children.remove(&key) else { return };
-        self.alive.remove(&key);
+        self.alive.remove(key);
         if entry.awaited {
             let error = StartError::Exited(ExitReason::Shutdown);
             self.effects.push_back(Effect::Settled(key, Err(error)));

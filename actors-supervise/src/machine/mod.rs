@@ -13,7 +13,7 @@ mod round;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -154,12 +154,14 @@ pub(crate) struct Machine {
     planned: bool,
     children: BTreeMap<ChildKey, Entry>,
     /// Those that are starting or running.
-    alive: BTreeSet<ChildKey>,
+    alive: Keys,
     rounds: BTreeMap<RoundId, Box<Round>>,
     timers: HashMap<Token, Wake>,
     next: u64,
     ending: bool,
     over: bool,
+    /// Somebody wants to be told.
+    is_heard: bool,
     effects: VecDeque<Effect>,
 }
 
@@ -217,12 +219,13 @@ impl Machine {
             node_failures: settings.max_node_failures.map(node_failures),
             planned,
             children: BTreeMap::new(),
-            alive: BTreeSet::new(),
+            alive: Keys::None,
             rounds: BTreeMap::new(),
             timers: HashMap::new(),
             next: 1,
             ending: false,
             over: false,
+            is_heard: true,
             effects: VecDeque::new(),
         }
     }
@@ -278,7 +281,7 @@ impl Machine {
         };
         self.children =
             std::mem::take(&mut self.children).into_iter().filter_map(static_children).collect();
-        self.alive.clear();
+        self.alive = Keys::None;
         self.rounds.clear();
         self.timers.clear();
         self.restarts.reset();
@@ -304,6 +307,11 @@ impl Machine {
         }
     }
 
+    /// Whether [`Effect::Tell`] is of use to anybody from now on.
+    pub(crate) const fn set_heard(&mut self, is_heard: bool) {
+        self.is_heard = is_heard;
+    }
+
     pub(crate) const fn auto_shutdown(&self) -> AutoShutdown {
         self.auto_shutdown
     }
@@ -323,7 +331,7 @@ impl Machine {
     }
 
     pub(crate) fn is_alive(&self, key: ChildKey) -> bool {
-        self.alive.contains(&key)
+        self.alive.contains(key)
     }
 
     pub(crate) fn status(&self, key: ChildKey) -> Status {
@@ -353,8 +361,10 @@ impl Machine {
         round.and_then(|id| self.rounds.get(&id)).is_some_and(|round| round.is_starting())
     }
 
-    fn tell(&mut self, told: Told) {
-        self.effects.push_back(Effect::Tell(told));
+    fn tell(&mut self, told: impl FnOnce() -> Told) {
+        if self.is_heard {
+            self.effects.push_back(Effect::Tell(told()));
+        }
     }
 
     const fn fresh(&mut self) -> u64 {

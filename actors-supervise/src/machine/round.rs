@@ -126,8 +126,10 @@ impl Machine {
             self.children.get(key).is_some_and(|entry| !matches!(entry.state, State::Down))
         };
         round.left = round.members.iter().filter(busy).collect();
-        let (kind, children) = (round.kind, round.members.iter().collect());
-        self.tell(Told::RoundStarted { kind, children });
+        if self.is_heard {
+            let (kind, children) = (round.kind, round.members.iter().collect());
+            self.tell(|| Told::RoundStarted { kind, children });
+        }
         self.advance(id, now);
     }
 
@@ -312,7 +314,7 @@ impl Machine {
                 entry.attempt = 0;
                 let settled = entry.stop.is_none() && std::mem::take(&mut entry.awaited);
                 let round = entry.round;
-                self.tell(Told::ChildStarted { key, incarnation, took });
+                self.tell(|| Told::ChildStarted { key, incarnation, took });
                 if settled {
                     self.effects.push_back(Effect::Settled(key, Ok(())));
                 }
@@ -335,7 +337,7 @@ impl Machine {
     }
 
     fn not_started(&mut self, key: ChildKey, error: StartError, now: Time) {
-        self.tell(Told::StartFailed { key: Some(key), error: error.clone() });
+        self.tell(|| Told::StartFailed { key: Some(key), error: error.clone() });
         let asked = self.is_down(key);
         if asked || self.ending || self.is_about_to_stop(key) {
             self.stopped(key, now);
@@ -351,10 +353,10 @@ impl Machine {
     }
 
     fn round_failed(&mut self, id: RoundId, key: Option<ChildKey>, error: StartError, now: Time) {
-        let Some(round) = self.rounds.get_mut(&id) else { return };
-        if key.is_none() {
-            self.effects.push_back(Effect::Tell(Told::StartFailed { key, error: error.clone() }));
+        if key.is_none() && self.rounds.contains_key(&id) {
+            self.tell(|| Told::StartFailed { key, error: error.clone() });
         }
+        let Some(round) = self.rounds.get_mut(&id) else { return };
         match round.kind {
             RoundKind::Initial => {
                 self.effects.push_back(Effect::Booted(Err((key, error))));
@@ -442,8 +444,11 @@ impl Machine {
         match round.kind {
             RoundKind::Initial => self.effects.push_back(Effect::Booted(Ok(()))),
             RoundKind::Restart if !round.members.is_empty() => {
-                let children = round.members.iter().collect();
-                self.tell(Told::Restarted { children, took: now.since(round.began) });
+                let told = || Told::Restarted {
+                    children: round.members.iter().collect(),
+                    took: now.since(round.began),
+                };
+                self.tell(told);
             }
             RoundKind::Restart | RoundKind::Added => {}
         }
