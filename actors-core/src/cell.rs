@@ -22,7 +22,7 @@ use crate::{
     Actor, ActorId, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason, GroupEpoch,
     Handler, Message, MonitorRef, ReplyTo, SendError, StartError, System,
     control::Control,
-    ext::{Elsewhere, Ext, Rare, Start, drop_guarded},
+    ext::{Elsewhere, Ext, OfLife, Rare, Start, drop_guarded},
     frame::Frame,
     here,
     life::LifeCell,
@@ -389,18 +389,20 @@ impl<A: Actor> ActorCell<A> {
     /// The incarnation has ended: suspended if a supervisor has it, dead otherwise. The supervisor
     /// hears of it before the monitors do. The right to consume is used up.
     pub(crate) fn end(&self, cursor: Cursor<Node<A>>, reason: ExitReason) {
-        self.end_of_life();
         let is_bare = reason == ExitReason::Normal && self.ext.get().is_none();
         if is_bare && self.life.die_alone(&self.ext) {
             return self.perish(cursor);
         }
+        self.take_notes();
         let mut rare = self.ext().lock();
+        let life = std::mem::take(&mut rare.life);
         rare.last_error = Some(reason.clone());
         let incarnation = rare.incarnation;
         let peers = rare.connections.take();
         let Some(on_exit) = rare.supervisor.clone() else {
             self.set_life(Life::Dead);
             drop(rare);
+            forget_life(life);
             self.tell_peers(peers, &reason);
             return self.perish(cursor);
         };
@@ -409,6 +411,7 @@ impl<A: Actor> ActorCell<A> {
         unsafe { self.mailbox.pause(&cursor) };
         self.set_life(Life::Suspended);
         drop(rare);
+        forget_life(life);
         let exit = |reason| ChildExit { actor: self.id(), incarnation, reason };
         if peers.is_empty() && watchers.is_empty() {
             return on_exit(exit(reason));
@@ -422,17 +425,6 @@ impl<A: Actor> ActorCell<A> {
         for peer in peers.iter().filter_map(Weak::upgrade) {
             peer.exit(Exit { actor: self.id(), reason: reason.clone() });
         }
-    }
-
-    /// Forgets what belonged to the incarnation alone.
-    fn end_of_life(&self) {
-        let Some(ext) = self.ext.get() else { return };
-        let life = std::mem::take(&mut ext.lock().life);
-        for (monitor, (watched, _)) in &life.monitors {
-            watched.unwatch(*monitor);
-        }
-        self.take_notes();
-        drop_guarded(life);
     }
 
     /// The rest of a death: the state goes, the mailbox becomes dead letters, the name is free.
@@ -760,6 +752,14 @@ fn tagged<A: Handler<M>, M: Message>(
     epoch: GroupEpoch,
 ) -> Letter<A> {
     Letter::new(Tagged { message, reply, epoch })
+}
+
+/// Forgets what belonged to one incarnation alone.
+fn forget_life<A: Actor>(life: OfLife<A>) {
+    for (monitor, (watched, _)) in &life.monitors {
+        watched.unwatch(*monitor);
+    }
+    drop_guarded(life);
 }
 
 /// Drops of the user's values may panic: that stays here.

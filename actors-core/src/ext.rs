@@ -76,8 +76,6 @@ pub(crate) struct Start<A: Actor> {
 
 /// What one incarnation leaves to its later turns; gone when it ends.
 pub(crate) struct OfLife<A: Actor> {
-    /// The outcome of a start in hand.
-    pub(crate) made: Option<Result<A, StartError>>,
     /// Why the incarnation ends, while its `term` waits.
     pub(crate) ending: Option<ExitReason>,
     /// It has stopped itself.
@@ -173,7 +171,6 @@ impl<A: Actor> Rare<A> {
 impl<A: Actor> Default for OfLife<A> {
     fn default() -> Self {
         Self {
-            made: None,
             ending: None,
             stop: None,
             message_epoch: None,

@@ -16,11 +16,11 @@ use crate::{Actor, Context, StartError, cell::ActorCell, node::What, pool::Shape
 pub(crate) enum Flow {
     /// A handler or hook has ended.
     Handled,
-    /// The state is made, or not: see the extension.
+    /// The state is made.
     Made,
     /// `init` has ended well.
     Up,
-    /// `init` has failed.
+    /// The state was not made, or `init` has failed.
     Failed(Box<StartError>),
     /// `term` has ended.
     Over,

@@ -171,15 +171,10 @@ impl<A: Actor> Turn<'_, A> {
     fn flow(&mut self, flow: Flow) -> Step {
         match flow {
             Flow::Handled => Step::Next,
-            Flow::Made => match self.take_made() {
-                Ok(actor) => {
-                    // SAFETY: the right to run is ours, and no frame borrows the state.
-                    *unsafe { self.cell.state() } = Some(actor);
-                    self.cell.set_phase(Phase::Init);
-                    Step::Next
-                }
-                Err(error) => Step::Fail(Box::new(error)),
-            },
+            Flow::Made => {
+                self.cell.set_phase(Phase::Init);
+                Step::Next
+            }
             Flow::Failed(error) => Step::Fail(error),
             Flow::Up => {
                 self.cell.set_phase(Phase::Serve);
@@ -196,11 +191,6 @@ impl<A: Actor> Turn<'_, A> {
             Flow::Over => Step::Over,
             Flow::Crashed(payload) => Step::End(Box::new(self.crash(payload))),
         }
-    }
-
-    fn take_made(&self) -> Result<A, StartError> {
-        let made = self.cell.ext().lock().life.made.take();
-        made.expect("the frame that ends with `Made` has put it there")
     }
 
     /// One turn, after a crash in it if there was one.
@@ -281,9 +271,14 @@ impl<A: Actor> Turn<'_, A> {
         Fut: Future<Output = Result<A, StartError>> + Send + 'static,
     {
         self.poll_new::<_, Says>(move |cx| async move {
-            let made = make(last).await;
-            cx.cell().ext().lock().life.made = Some(made);
-            Flow::Made
+            match make(last).await {
+                Ok(actor) => {
+                    // SAFETY: the right to run is with this frame, and nothing borrows the state.
+                    *unsafe { cx.cell().state() } = Some(actor);
+                    Flow::Made
+                }
+                Err(error) => Flow::Failed(Box::new(error)),
+            }
         })
     }
 

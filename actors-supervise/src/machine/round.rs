@@ -258,8 +258,9 @@ impl Machine {
     }
 
     pub(super) fn on_planned(&mut self, token: Token, result: Result<Plan, StartError>, now: Time) {
-        let planning = |(_, round): &(&RoundId, &Box<Round>)| round.phase == Phase::Planning(token);
-        let Some((&id, _)) = self.rounds.iter().find(planning) else { return };
+        let mut rounds = self.rounds.iter();
+        let planning = rounds.find(|(_, round)| round.phase == Phase::Planning(token));
+        let Some((&id, _)) = planning else { return };
         match result {
             Ok(plan) => {
                 self.start_all(id, Some(plan));
