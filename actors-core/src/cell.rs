@@ -382,12 +382,14 @@ impl<A: Actor> ActorCell<A> {
         self.set_phase(Phase::Make);
         self.set_life(Life::Running);
         drop(rare);
-        self.launch();
+        if !here::begins_own(&**self) {
+            self.launch();
+        }
         Ok(())
     }
 
     /// The incarnation has ended: suspended if a supervisor has it, dead otherwise. The supervisor
-    /// hears of it before the monitors do. The right to consume is used up.
+    /// hears of it before the monitors do, and the next life runs after. The right to consume is used up.
     pub(crate) fn end(&self, cursor: Cursor<Node<A>>, reason: ExitReason) {
         let is_bare = reason == ExitReason::Normal && self.ext.get().is_none();
         if is_bare && self.life.die_alone(&self.ext) {
@@ -414,11 +416,20 @@ impl<A: Actor> ActorCell<A> {
         forget_life(life);
         let exit = |reason| ChildExit { actor: self.id(), incarnation, reason };
         if peers.is_empty() && watchers.is_empty() {
-            return on_exit(exit(reason));
+            on_exit(exit(reason));
+        } else {
+            on_exit(exit(reason.clone()));
+            self.tell_peers(peers, &reason);
+            self.tell(watchers, incarnation, &reason);
         }
-        on_exit(exit(reason.clone()));
-        self.tell_peers(peers, &reason);
-        self.tell(watchers, incarnation, &reason);
+        self.go_on_living();
+    }
+
+    /// Launches the next life, if it was begun here while the last one ended.
+    pub(crate) fn go_on_living(&self) {
+        if here::take_begun() {
+            self.to_arc().launch();
+        }
     }
 
     fn tell_peers(&self, peers: Vec<Weak<dyn AnyCell>>, reason: &ExitReason) {

@@ -311,6 +311,7 @@ impl<A: Actor> Turn<'_, A> {
         if let Some(start) = start {
             start.started.answer(Err(error));
         }
+        self.cell.go_on_living();
         Outcome::Ended
     }
 

@@ -8,7 +8,8 @@ use std::sync::{
 };
 
 use actors_core::{
-    Actor, Context, ExitReason, Handler, Link, Message, StartError, Status, System, sim,
+    Actor, AnyLink, Context, Down, ExitReason, Handler, Link, Message, StartError, Status, System,
+    sim,
 };
 use actors_supervise::{
     ChildError, ChildSpec, Event, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink,
@@ -314,6 +315,72 @@ fn sup_31_a_supervisor_that_is_killed_is_restarted_with_children_that_fail() {
         comes(|| lives.load(Ordering::SeqCst) == 1).await;
         while top.which_children().await.unwrap()[0].incarnation != 2 {
             futures_lite::future::yield_now().await;
+        }
+    });
+}
+
+/// Hears of the ends and beginnings of a child.
+#[derive(Default)]
+struct Witness(Vec<(&'static str, u32)>);
+
+impl Actor for Witness {
+    async fn on_down(&mut self, down: Down, _: &mut Context<Self>) {
+        self.0.push(("down", down.incarnation));
+    }
+}
+
+struct Watch(AnyLink);
+impl Message for Watch {
+    type Reply = ();
+}
+impl Handler<Watch> for Witness {
+    async fn handle(&mut self, Watch(actor): Watch, cx: &mut Context<Self>) {
+        cx.monitor(&actor);
+    }
+}
+
+struct Up(u32);
+impl Message for Up {
+    type Reply = ();
+}
+impl Handler<Up> for Witness {
+    async fn handle(&mut self, Up(life): Up, _: &mut Context<Self>) {
+        self.0.push(("up", life));
+    }
+}
+
+struct Greeter(Link<Witness>);
+
+impl Actor for Greeter {
+    async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), StartError> {
+        self.0.send(Up(cx.incarnation())).map_err(StartError::failed)
+    }
+}
+impl Handler<Fail> for Greeter {
+    async fn handle(&mut self, Fail(reason): Fail, cx: &mut Context<Self>) {
+        cx.stop(reason);
+    }
+}
+
+#[test]
+fn monitors_hear_of_the_end_before_they_hear_from_the_next_life() {
+    everywhere(|system| async move {
+        let witness = system.spawn(Witness::default());
+        let seen = witness.clone();
+        let supervisor = Supervisor::builder(Strategy::OneForOne)
+            .limit(Limit { max_restarts: 1000, ..Limit::default() })
+            .child(ChildSpec::new("a", move || Greeter(seen.clone())))
+            .start(&system)
+            .await
+            .unwrap();
+        let a = supervisor.child::<Greeter>("a").await.unwrap();
+        let mut expected = vec![("up", 1)];
+        for life in 1..10 {
+            witness.call(Watch(a.clone().erase())).within(LONG).await.unwrap();
+            a.send(error()).unwrap();
+            a.query(|_| ()).within(LONG).await.expect("the next life answers");
+            expected.extend([("down", life), ("up", life + 1)]);
+            assert_eq!(witness.query(|witness| witness.0.clone()).await.unwrap(), expected);
         }
     });
 }
