@@ -19,10 +19,10 @@ use std::{
 };
 
 use crate::{
-    Actor, ActorId, BoxFuture, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason,
-    GroupEpoch, Handler, Message, MonitorRef, ReplyTo, SendError, StartError, System,
+    Actor, ActorId, CallError, DeadLetter, DeadLetterCause, Down, Exit, ExitReason, GroupEpoch,
+    Handler, Message, MonitorRef, ReplyTo, SendError, StartError, System,
     control::Control,
-    ext::{Elsewhere, Ext, Rare, Start, drop_guarded},
+    ext::{Elsewhere, Ext, OfLife, Rare, Start, drop_guarded},
     frame::Frame,
     here,
     life::LifeCell,
@@ -31,7 +31,7 @@ use crate::{
     node::{Letter, Node, Payload},
     payload::{Ask, DownSignal, Nudge, Tagged, Tell},
     remote::{self, Parcel},
-    run::Drive,
+    run::{Drive, Turn},
     scheduler::Runnable,
     shared::State,
     supervision::{ChildExit, OnExit},
@@ -384,25 +384,29 @@ impl<A: Actor> ActorCell<A> {
         self.set_phase(Phase::Make);
         self.set_life(Life::Running);
         drop(rare);
-        self.launch();
+        if !here::begins_own(&**self) {
+            self.launch();
+        }
         Ok(())
     }
 
     /// The incarnation has ended: suspended if a supervisor has it, dead otherwise. The supervisor
-    /// hears of it before the monitors do. The right to consume is used up.
+    /// hears of it before the monitors do, and the next life runs after. The right to consume is used up.
     pub(crate) fn end(&self, cursor: Cursor<Node<A>>, reason: ExitReason) {
-        self.end_of_life();
         let is_bare = reason == ExitReason::Normal && self.ext.get().is_none();
         if is_bare && self.life.die_alone(&self.ext) {
             return self.perish(cursor);
         }
+        self.take_notes();
         let mut rare = self.ext().lock();
+        let life = std::mem::take(&mut rare.life);
         rare.last_error = Some(reason.clone());
         let incarnation = rare.incarnation;
         let peers = rare.connections.take();
         let Some(on_exit) = rare.supervisor.clone() else {
             self.set_life(Life::Dead);
             drop(rare);
+            forget_life(life);
             self.tell_peers(peers, &reason);
             return self.perish(cursor);
         };
@@ -411,26 +415,29 @@ impl<A: Actor> ActorCell<A> {
         unsafe { self.mailbox.pause(&cursor) };
         self.set_life(Life::Suspended);
         drop(rare);
-        on_exit(ChildExit { actor: self.id(), incarnation, reason: reason.clone() });
-        self.tell_peers(peers, &reason);
-        self.tell(watchers, incarnation, &reason);
+        forget_life(life);
+        let exit = |reason| ChildExit { actor: self.id(), incarnation, reason };
+        if peers.is_empty() && watchers.is_empty() {
+            on_exit(exit(reason));
+        } else {
+            on_exit(exit(reason.clone()));
+            self.tell_peers(peers, &reason);
+            self.tell(watchers, incarnation, &reason);
+        }
+        self.go_on_living();
+    }
+
+    /// Launches the next life, if it was begun here while the last one ended.
+    pub(crate) fn go_on_living(&self) {
+        if here::take_begun() {
+            self.to_arc().launch();
+        }
     }
 
     fn tell_peers(&self, peers: Vec<Weak<dyn AnyCell>>, reason: &ExitReason) {
         for peer in peers.iter().filter_map(Weak::upgrade) {
             peer.exit(Exit { actor: self.id(), reason: reason.clone() });
         }
-    }
-
-    /// Forgets what belonged to the incarnation alone.
-    fn end_of_life(&self) {
-        let Some(ext) = self.ext.get() else { return };
-        let life = std::mem::take(&mut ext.lock().life);
-        for (monitor, (watched, _)) in &life.monitors {
-            watched.unwatch(*monitor);
-        }
-        self.take_notes();
-        drop_guarded(life);
     }
 
     /// The rest of a death: the state goes, the mailbox becomes dead letters, the name is free.
@@ -766,6 +773,14 @@ fn tagged<A: Handler<M>, M: Message>(
     Letter::new(Tagged { message, reply, epoch })
 }
 
+/// Forgets what belonged to one incarnation alone.
+fn forget_life<A: Actor>(life: OfLife<A>) {
+    for (monitor, (watched, _)) in &life.monitors {
+        watched.unwatch(*monitor);
+    }
+    drop_guarded(life);
+}
+
 /// Drops of the user's values may panic: that stays here.
 fn contained(f: impl FnOnce()) {
     if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
@@ -780,6 +795,6 @@ where
     F: FnOnce(Option<A>) -> Fut + Send + 'static,
     Fut: Future<Output = Result<A, StartError>> + Send + 'static,
 {
-    let make = Box::new(move |last| -> BoxFuture<'static, _> { Box::pin(make(last)) });
+    let make = Box::new(move |turn: &mut Turn<'_, A>, last| turn.make_with(make, last));
     Start { make: Some(make), started }
 }

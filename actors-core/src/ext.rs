@@ -13,21 +13,22 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
-    Actor, ActorId, BoxFuture, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo,
-    StartError, SystemId,
+    Actor, ActorId, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo, StartError,
+    SystemId,
     bound::Bound,
     connection::Connections,
     host::Time,
     monitor::{Watched, Watcher},
     node::Letter,
     remote::Route,
+    run::{Step, Turn},
     supervision::OnExit,
 };
 
 pub(crate) type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
 pub(crate) type AfterAction<A> = Box<dyn FnOnce(&mut A) + Send>;
-pub(crate) type MakeState<A> =
-    Box<dyn FnOnce(Option<A>) -> BoxFuture<'static, Result<A, StartError>> + Send>;
+/// Makes the state of the next incarnation, from the last one if there is one.
+pub(crate) type MakeState<A> = Box<dyn FnOnce(&mut Turn<'_, A>, Option<A>) -> Step + Send>;
 
 /// Nothing of the user's runs under its lock.
 pub(crate) struct Ext<A: Actor> {
@@ -75,8 +76,6 @@ pub(crate) struct Start<A: Actor> {
 
 /// What one incarnation leaves to its later turns; gone when it ends.
 pub(crate) struct OfLife<A: Actor> {
-    /// The outcome of a start in hand.
-    pub(crate) made: Option<Result<A, StartError>>,
     /// Why the incarnation ends, while its `term` waits.
     pub(crate) ending: Option<ExitReason>,
     /// It has stopped itself.
@@ -174,7 +173,6 @@ impl<A: Actor> Rare<A> {
 impl<A: Actor> Default for OfLife<A> {
     fn default() -> Self {
         Self {
-            made: None,
             ending: None,
             stop: None,
             message_epoch: None,

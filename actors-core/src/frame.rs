@@ -1,8 +1,10 @@
 //! A handler in hand: its future, and the [`Context`] it borrows, in one block of memory.
 
 use std::{
+    any::Any,
     marker::PhantomData,
     mem::forget,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::NonNull,
     task::{Context as TaskContext, Poll},
@@ -14,14 +16,16 @@ use crate::{Actor, Context, StartError, cell::ActorCell, node::What, pool::Shape
 pub(crate) enum Flow {
     /// A handler or hook has ended.
     Handled,
-    /// The state is made, or not: see the extension.
+    /// The state is made.
     Made,
     /// `init` has ended well.
     Up,
-    /// `init` has failed.
+    /// The state was not made, or `init` has failed.
     Failed(Box<StartError>),
     /// `term` has ended.
     Over,
+    /// It has panicked; its frame is still in hand.
+    Crashed(Box<dyn Any + Send>),
 }
 
 /// What the output of a future means.
@@ -76,7 +80,8 @@ struct Whole<A: Actor, F, E> {
 
 impl<A: Actor> Frame<A> {
     /// Makes the future of a handler or hook and polls it once. While it is polled it is in `hand`, and
-    /// it stays there if it is pending, or panics.
+    /// it stays there if it is pending, or panics. A panic is caught next to the handler: each frame that
+    /// it unwinds costs as much as several messages.
     ///
     /// # Safety
     /// The actor is there, only the caller may use it, and this stays so until the frame is dropped:
@@ -109,8 +114,12 @@ impl<A: Actor> Frame<A> {
         forget(free);
         *hand = Some(Self(Shared::new(block.cast())));
         // SAFETY: the future is in its block, does not move, and only `hand` has it.
-        let polled = unsafe { Pin::new_unchecked(&mut *future) }.poll(task);
-        let Poll::Ready(output) = polled else { return Poll::Pending };
+        let polled = contained(unsafe { Pin::new_unchecked(&mut *future) }, task);
+        let output = match polled {
+            Ok(Poll::Ready(output)) => output,
+            Ok(Poll::Pending) => return Poll::Pending,
+            Err(payload) => return Poll::Ready(Flow::Crashed(payload)),
+        };
         forget(hand.take());
         let _free = Free(shape, block.cast());
         // SAFETY: out of `hand`, it is dropped here and nowhere else.
@@ -153,6 +162,14 @@ impl<A: Actor> Drop for Frame<A> {
     }
 }
 
+#[inline]
+fn contained<F: Future>(
+    future: Pin<&mut F>,
+    task: &mut TaskContext<'_>,
+) -> Result<Poll<F::Output>, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(|| future.poll(task)))
+}
+
 struct Free(Shape, NonNull<u8>);
 
 impl Drop for Free {
@@ -173,7 +190,10 @@ where
     unsafe fn poll(head: NonNull<Head<A>>, task: &mut TaskContext<'_>) -> Poll<Flow> {
         // SAFETY: `head` begins a `Self` that only its frame uses, and which does not move.
         let future = unsafe { Pin::new_unchecked(&mut (*head.cast::<Self>().as_ptr()).future) };
-        future.poll(task).map(E::flow)
+        match contained(future, task) {
+            Ok(polled) => polled.map(E::flow),
+            Err(payload) => Poll::Ready(Flow::Crashed(payload)),
+        }
     }
 
     unsafe fn drop(head: NonNull<Head<A>>) {

@@ -18,6 +18,7 @@ thread_local! {
             worker: Cell::new(None),
             gathering: Cell::new(false),
             orphaned: Cell::new(false),
+            begun: Cell::new(false),
         }
     };
     static ORPHANS: RefCell<Vec<Orphan>> = const { RefCell::new(Vec::new()) };
@@ -31,6 +32,8 @@ struct Here {
     gathering: Cell<bool>,
     /// A panic has left questions: their reason comes with the crash, if it is one.
     orphaned: Cell<bool>,
+    /// The actor that ends has begun its next life.
+    begun: Cell<bool>,
 }
 
 /// A question whose `ReplyTo` went down with a handler.
@@ -95,6 +98,21 @@ pub(crate) fn regroup(cell: &dyn AnyCell, grouped: bool) {
     if with_cell(|own| own.id() == cell.id()) == Some(true) {
         HERE.with(|here| here.grouped.set(grouped));
     }
+}
+
+/// A life begins. True if it is the next one of the actor that runs, and just ends: it is launched when
+/// that is done.
+pub(crate) fn begins_own(cell: &dyn AnyCell) -> bool {
+    let own = with_cell(|own| std::ptr::addr_eq(own, cell)) == Some(true);
+    if own {
+        HERE.with(|here| here.begun.set(true));
+    }
+    own
+}
+
+/// Whether the actor that ends has begun its next life.
+pub(crate) fn take_begun() -> bool {
+    HERE.with(|here| here.begun.take())
 }
 
 /// Sees to it that the running actor is woken at `deadline`, if `waker` is its own.

@@ -193,15 +193,10 @@ impl<A: Actor> Turn<'_, A> {
     fn flow(&mut self, flow: Flow) -> Step {
         match flow {
             Flow::Handled => Step::Next,
-            Flow::Made => match self.take_made() {
-                Ok(actor) => {
-                    // SAFETY: the right to run is ours, and no frame borrows the state.
-                    *unsafe { self.cell.state() } = Some(actor);
-                    self.cell.set_phase(Phase::Init);
-                    Step::Next
-                }
-                Err(error) => Step::Fail(Box::new(error)),
-            },
+            Flow::Made => {
+                self.cell.set_phase(Phase::Init);
+                Step::Next
+            }
             Flow::Failed(error) => Step::Fail(error),
             Flow::Up => {
                 self.cell.set_phase(Phase::Serve);
@@ -217,12 +212,8 @@ impl<A: Actor> Turn<'_, A> {
                 Step::Next
             }
             Flow::Over => Step::Over,
+            Flow::Crashed(payload) => Step::End(Box::new(self.crash(payload))),
         }
-    }
-
-    fn take_made(&self) -> Result<A, StartError> {
-        let made = self.cell.ext().lock().life.made.take();
-        made.expect("the frame that ends with `Made` has put it there")
     }
 
     /// One turn, after a crash in it if there was one.
@@ -297,13 +288,23 @@ impl<A: Actor> Turn<'_, A> {
         let make = make.expect("an incarnation that begins has something to start from");
         // SAFETY: the right to run is ours, and there is no frame.
         let last = unsafe { self.cell.state() }.take();
-        self.within_span(|turn| {
-            let made = make(last);
-            turn.poll_new::<_, Says>(move |cx| async move {
-                let made = made.await;
-                cx.cell().ext().lock().life.made = Some(made);
-                Flow::Made
-            })
+        self.within_span(|turn| make(turn, last))
+    }
+
+    pub(crate) fn make_with<F, Fut>(&mut self, make: F, last: Option<A>) -> Step
+    where
+        F: FnOnce(Option<A>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<A, StartError>> + Send + 'static,
+    {
+        self.poll_new::<_, Says>(move |cx| async move {
+            match make(last).await {
+                Ok(actor) => {
+                    // SAFETY: the right to run is with this frame, and nothing borrows the state.
+                    *unsafe { cx.cell().state() } = Some(actor);
+                    Flow::Made
+                }
+                Err(error) => Flow::Failed(Box::new(error)),
+            }
         })
     }
 
@@ -342,6 +343,7 @@ impl<A: Actor> Turn<'_, A> {
         if let Some(start) = start {
             start.started.answer(Err(error));
         }
+        self.cell.go_on_living();
         Outcome::Ended
     }
 
@@ -530,7 +532,9 @@ impl<A: Actor> Turn<'_, A> {
             }
             return Step::Wait;
         };
-        self.frame = None;
+        if !matches!(flow, Flow::Crashed(_)) {
+            self.frame = None;
+        }
         self.flow(flow)
     }
 

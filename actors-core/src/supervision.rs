@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Actor, ActorId, AnyLink, ExitReason, GroupEpoch, Link, StartError,
+    Actor, ActorId, AnyLink, ExitReason, GroupEpoch, Link, ReplyTo, StartError,
     cell::{ActorCell, AnyCell, start_with},
     reply::one_shot,
 };
@@ -20,7 +20,8 @@ pub struct ChildExit {
     pub reason: ExitReason,
 }
 
-/// Told of every exit. It must only queue something: it runs in the dying actor's activation.
+/// Told of every exit. It must not block: it runs in the dying actor's activation. It may begin the next
+/// incarnation there and then.
 pub type OnExit = Arc<dyn Fn(ChildExit) + Send + Sync>;
 
 /// The place of a supervised actor: the right to start, restart and retire the actor behind one
@@ -68,6 +69,35 @@ impl<A: Actor> Seat<A> {
         self.start_numbered(group, None, make)
     }
 
+    /// As [`start`](Self::start); how it went is told in the new activation, once the incarnation is up
+    /// or, after its [`ChildExit`], has failed.
+    pub fn begin<F, Fut>(
+        &self,
+        group: Option<GroupEpoch>,
+        make: F,
+        started: ReplyTo<Result<u32, StartError>>,
+    ) where
+        F: FnOnce(Option<A>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<A, StartError>> + Send + 'static,
+    {
+        self.begin_numbered(group, None, make, started);
+    }
+
+    fn begin_numbered<F, Fut>(
+        &self,
+        group: Option<GroupEpoch>,
+        number: Option<u32>,
+        make: F,
+        started: ReplyTo<Result<u32, StartError>>,
+    ) where
+        F: FnOnce(Option<A>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<A, StartError>> + Send + 'static,
+    {
+        if let Err(start) = self.0.begin(group, number, start_with(make, started)) {
+            start.started.answer(Err(StartError::AlreadyRunning));
+        }
+    }
+
     pub(crate) fn start_numbered<F, Fut>(
         &self,
         group: Option<GroupEpoch>,
@@ -79,9 +109,7 @@ impl<A: Actor> Seat<A> {
         Fut: Future<Output = Result<A, StartError>> + Send + 'static,
     {
         let (reply, waiting) = one_shot();
-        if let Err(start) = self.0.begin(group, number, start_with(make, reply)) {
-            start.started.answer(Err(StartError::AlreadyRunning));
-        }
+        self.begin_numbered(group, number, make, reply);
         async move {
             match waiting.answer().await {
                 Ok(started) => started,

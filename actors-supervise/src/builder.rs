@@ -7,7 +7,7 @@ use crossbeam_channel::Receiver;
 
 use crate::{
     AutoShutdown, ChildSpec, Event, HostFailures, Limit, Planner, SpecError, Strategy, Supervisor,
-    SupervisorError, SupervisorLink, engine::Engine, event::Hub,
+    SupervisorError, SupervisorLink, engine::SharedEngine, event::Hub,
 };
 
 /// A supervisor that is being described. [`Supervisor::builder`] makes one;
@@ -90,7 +90,7 @@ impl SupervisorBuilder {
     /// A wrong spec; or a child that did not start: those before it were stopped, last first.
     pub async fn start(self, system: &System) -> Result<SupervisorLink, SupervisorError> {
         self.validate()?;
-        let (supervisor, outcome) = Supervisor::observed(Engine::new(self));
+        let (supervisor, outcome) = Supervisor::observed(SharedEngine::new(self));
         let mut starting = Starting(Some(system.spawn(supervisor)));
         let link = starting.0.clone().expect("just spawned");
         let started = SupervisorLink::of(link).await;

@@ -1,7 +1,7 @@
 //! What a supervisor needs of a child, wherever it runs.
 
 use actors_core::{
-    AnyLink, BoxFuture, ExitReason, StartError, SystemId,
+    AnyLink, BoxFuture, ExitReason, ReplyTo, StartError, SystemId,
     supervision::{Failure, OnExit},
 };
 
@@ -48,6 +48,12 @@ pub trait Child: Send + 'static {
     /// Starts the next incarnation and gives its number, which is higher than the last one's.
     fn start(&mut self, start: Start) -> BoxFuture<'static, Result<u32, StartError>>;
 
+    /// A child that begins without waiting, here and from any activation: it is restarted by the very
+    /// activation that ends, not by the supervisor's. It is neither prepared nor started then.
+    fn in_place(&mut self) -> Option<&mut dyn InPlace> {
+        None
+    }
+
     /// Asks it to end, ahead of its messages. While a start is pending, the start is to fail or the
     /// child to end once it is started. The end comes as an exit.
     fn stop(&mut self, reason: ExitReason);
@@ -61,6 +67,13 @@ pub trait Child: Send + 'static {
 
     /// It leaves the supervisor and runs on; its exits are no longer told.
     fn detach(&mut self);
+}
+
+/// A [`Child`] that needs no preparation and whose start waits for nothing.
+pub trait InPlace {
+    /// Begins the next incarnation; `started` is told its number, or why it failed. It must not block,
+    /// and runs nothing of the user's.
+    fn begin(&mut self, start: Start, started: ReplyTo<Result<u32, StartError>>);
 }
 
 /// What a child is told about the start in hand.
@@ -109,6 +122,10 @@ impl Child for Box<dyn Child> {
 
     fn start(&mut self, start: Start) -> BoxFuture<'static, Result<u32, StartError>> {
         (**self).start(start)
+    }
+
+    fn in_place(&mut self) -> Option<&mut dyn InPlace> {
+        (**self).in_place()
     }
 
     fn stop(&mut self, reason: ExitReason) {

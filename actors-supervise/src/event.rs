@@ -1,10 +1,14 @@
 //! The stream of what a supervisor does.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use actors_core::{ExitReason, StartError};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
+use tracing::level_filters::LevelFilter;
 
 use crate::RoundKind;
 
@@ -92,21 +96,32 @@ impl Event {
 
 /// The subscribers. One that falls 4096 events behind loses the newest.
 #[derive(Debug, Default)]
-pub(crate) struct Hub(Mutex<Vec<Sender<Event>>>);
+pub(crate) struct Hub {
+    subscribers: Mutex<Vec<Sender<Event>>>,
+    is_subscribed: AtomicBool,
+}
 
 const BACKLOG: usize = 4096;
 
 impl Hub {
     pub(crate) fn subscribe(&self) -> Receiver<Event> {
         let (tx, rx) = bounded(BACKLOG);
-        self.0.lock().push(tx);
+        let mut subscribers = self.subscribers.lock();
+        subscribers.push(tx);
+        self.is_subscribed.store(true, Ordering::Release);
         rx
+    }
+
+    /// Whether anybody listens, or logs.
+    pub(crate) fn is_heard(&self) -> bool {
+        LevelFilter::current() != LevelFilter::OFF || self.is_subscribed.load(Ordering::Acquire)
     }
 
     pub(crate) fn publish(&self, event: Event) {
         event.log();
-        self.0
-            .lock()
+        let mut subscribers = self.subscribers.lock();
+        subscribers
             .retain(|tx| !matches!(tx.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
+        self.is_subscribed.store(!subscribers.is_empty(), Ordering::Release);
     }
 }

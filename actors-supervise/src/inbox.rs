@@ -3,14 +3,10 @@
 //! While it serves, one message at a time wakes it. Its `init` and `term` wait on the inbox itself,
 //! since an actor takes no messages then.
 
-use std::{
-    collections::VecDeque,
-    future::poll_fn,
-    task::{Poll, Waker},
-};
+use std::{collections::VecDeque, task::Waker};
 
 use actors_core::{Message, WeakLink, host::Time};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{Supervisor, machine::Input};
 
@@ -50,6 +46,15 @@ impl Inbox {
     pub(crate) fn push(&self, mail: Mail) {
         let mut state = self.0.lock();
         state.mail.push_back(mail);
+        Self::wake(state);
+    }
+
+    /// There is something for the supervisor to do.
+    pub(crate) fn notify(&self) {
+        Self::wake(self.0.lock());
+    }
+
+    fn wake(mut state: MutexGuard<'_, State>) {
         let waker = state.waker.take();
         let owner = if state.notified { None } else { state.owner.clone() };
         state.notified |= owner.is_some();
@@ -63,6 +68,10 @@ impl Inbox {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().mail.is_empty()
+    }
+
     /// All there is; what comes later wakes the supervisor again.
     pub(crate) fn take(&self) -> VecDeque<Mail> {
         let mut state = self.0.lock();
@@ -70,17 +79,13 @@ impl Inbox {
         std::mem::take(&mut state.mail)
     }
 
-    pub(crate) async fn next(&self) -> Mail {
-        poll_fn(|task| {
-            let mut state = self.0.lock();
-            match state.mail.pop_front() {
-                Some(mail) => Poll::Ready(mail),
-                None => {
-                    state.waker = Some(task.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
+    /// What came first, or nothing yet: then `waker` is woken with the next.
+    pub(crate) fn next(&self, waker: &Waker) -> Option<Mail> {
+        let mut state = self.0.lock();
+        let mail = state.mail.pop_front();
+        if mail.is_none() {
+            state.waker = Some(waker.clone());
+        }
+        mail
     }
 }

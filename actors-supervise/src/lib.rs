@@ -80,7 +80,7 @@ mod tree;
 
 pub use backoff::Backoff;
 pub use builder::SupervisorBuilder;
-pub use child::{Child, ChildKind, Start};
+pub use child::{Child, ChildKind, InPlace, Start};
 pub use error::{ChildError, SpecError, SupervisorError};
 pub use event::Event;
 pub use host_failures::HostFailures;

@@ -3,12 +3,12 @@
 use std::{fmt, num::NonZeroUsize};
 
 use actors_core::{
-    Actor, AnyLink, BoxFuture, ExitReason, StartError, System,
+    Actor, AnyLink, BoxFuture, ExitReason, ReplyTo, StartError, System,
     supervision::{Failure, OnExit, RestartSource, Seat},
 };
 
 use crate::{
-    Child, ChildKind, Start,
+    Child, ChildKind, InPlace, Start,
     restart_source::{AnySource, Lease, Lent},
     task::TaskActor,
 };
@@ -130,15 +130,13 @@ impl<A: Actor> Child for Local<A> {
     }
 
     fn start(&mut self, start: Start) -> BoxFuture<'static, Result<u32, StartError>> {
-        let (Some(seat), Some(sources)) = (&self.seat, self.sources.lease()) else {
-            return Box::pin(async { Err(StartError::AlreadyRunning) });
-        };
-        let group = start.plan.and_then(|plan| plan.group);
-        Box::pin(
-            seat.start(group, move |last| {
-                Sources::next(sources, last, start.failure, start.attempt)
-            }),
-        )
+        let (started, waiting) = ReplyTo::channel();
+        self.begin(start, started);
+        Box::pin(async { waiting.await.unwrap_or(Err(StartError::Exited(ExitReason::Killed))) })
+    }
+
+    fn in_place(&mut self) -> Option<&mut dyn InPlace> {
+        Some(self)
     }
 
     fn stop(&mut self, reason: ExitReason) {
@@ -163,6 +161,17 @@ impl<A: Actor> Child for Local<A> {
         if let Some(seat) = self.seat.take() {
             seat.set_supervisor(None);
         }
+    }
+}
+
+impl<A: Actor> InPlace for Local<A> {
+    fn begin(&mut self, start: Start, started: ReplyTo<Result<u32, StartError>>) {
+        let (Some(seat), Some(sources)) = (&self.seat, self.sources.lease()) else {
+            return started.answer(Err(StartError::AlreadyRunning));
+        };
+        let group = start.plan.and_then(|plan| plan.group);
+        let make = move |last| Sources::next(sources, last, start.failure, start.attempt);
+        seat.begin(group, make, started);
     }
 }
 

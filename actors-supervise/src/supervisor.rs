@@ -6,9 +6,13 @@ use std::{
 };
 
 use actors_core::{Actor, Context, ExitReason, Handler, StartError};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::{Strategy, SupervisorBuilder, SupervisorError, engine::Engine, inbox::Wake};
+use crate::{
+    Strategy, SupervisorBuilder, SupervisorError,
+    engine::{Engine, SharedEngine},
+    inbox::Wake,
+};
 
 /// An actor that starts, watches, restarts and stops others. Made by [`builder`](Self::builder),
 /// used through a [`SupervisorLink`](crate::SupervisorLink).
@@ -16,12 +20,12 @@ use crate::{Strategy, SupervisorBuilder, SupervisorError, engine::Engine, inbox:
 /// However it ends, its children end before it: in reverse order, each in the way its spec says. A
 /// second kill does not wait for them.
 pub struct Supervisor {
-    engine: Option<Engine>,
+    engine: Option<SharedEngine>,
     depot: Weak<Depot>,
 }
 
 /// Where the engine waits while its supervisor is between two lives.
-pub(crate) type Depot = Mutex<Option<Engine>>;
+pub(crate) type Depot = Mutex<Option<SharedEngine>>;
 
 impl Supervisor {
     /// A supervisor with no children yet.
@@ -30,8 +34,8 @@ impl Supervisor {
     }
 
     /// One that leaves in the slot why it did not start.
-    pub(crate) fn observed(engine: Engine) -> (Self, Arc<Mutex<Option<SupervisorError>>>) {
-        let outcome = engine.outcome.clone();
+    pub(crate) fn observed(engine: SharedEngine) -> (Self, Arc<Mutex<Option<SupervisorError>>>) {
+        let outcome = engine.outcome();
         (Self { engine: Some(engine), depot: Weak::new() }, outcome)
     }
 
@@ -41,13 +45,18 @@ impl Supervisor {
         Some(Self { engine: Some(engine), depot: Arc::downgrade(depot) })
     }
 
-    pub(crate) const fn engine(&mut self) -> &mut Engine {
-        self.engine.as_mut().expect("taken on drop only")
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.shared().lock()
+    }
+
+    const fn shared(&self) -> &SharedEngine {
+        self.engine.as_ref().expect("taken on drop only")
     }
 
     /// Handles what has come from the children, and ends if that says so.
-    pub(crate) fn settle(&mut self, cx: &mut Context<Self>) {
-        if let Some(reason) = self.engine().drain() {
+    pub(crate) fn settle(&self, cx: &mut Context<Self>) {
+        let reason = self.engine().drain();
+        if let Some(reason) = reason {
             cx.stop(reason);
         }
     }
@@ -55,14 +64,14 @@ impl Supervisor {
 
 impl Actor for Supervisor {
     async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), StartError> {
-        let mut guard = KillOnDrop { engine: self.engine(), armed: true };
+        let mut guard = KillOnDrop { engine: self.shared(), armed: true };
         let booted = guard.engine.boot(cx.link().downgrade(), cx.system()).await;
         guard.armed = false;
         booted
     }
 
     async fn term(&mut self, _reason: &ExitReason) {
-        let mut guard = KillOnDrop { engine: self.engine(), armed: true };
+        let mut guard = KillOnDrop { engine: self.shared(), armed: true };
         guard.engine.end().await;
         guard.armed = false;
     }
@@ -76,7 +85,7 @@ impl Handler<Wake> for Supervisor {
 
 /// Interrupted while it waits for its children: they are killed.
 struct KillOnDrop<'a> {
-    engine: &'a mut Engine,
+    engine: &'a SharedEngine,
     armed: bool,
 }
 
@@ -90,10 +99,13 @@ impl Drop for KillOnDrop<'_> {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        let Some(mut engine) = self.engine.take() else { return };
-        if let Some(depot) = self.depot.upgrade() {
-            engine.kill_all();
-            *depot.lock() = Some(engine);
+        let Some(engine) = self.engine.take() else { return };
+        match self.depot.upgrade() {
+            Some(depot) => {
+                engine.kill_all();
+                *depot.lock() = Some(engine);
+            }
+            None => engine.close(),
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use actors_core::{
-    AnyLink, BoxFuture, ExitReason, StartError, System,
+    AnyLink, BoxFuture, ExitReason, ReplyTo, StartError, System,
     supervision::{OnExit, Seat},
 };
 use parking_lot::Mutex;
 
 use crate::{
-    Child, ChildKind, Start, Supervisor, SupervisorBuilder, engine::Engine, supervisor::Depot,
+    Child, ChildKind, InPlace, Start, Supervisor, SupervisorBuilder, engine::SharedEngine,
+    supervisor::Depot,
 };
 
 /// A supervisor as a [`Child`]. Its children keep their addresses over its restarts, since its engine
@@ -21,7 +22,7 @@ pub(crate) struct Subtree {
 
 impl Subtree {
     pub(crate) fn new(builder: SupervisorBuilder) -> Self {
-        Self { depot: Arc::new(Mutex::new(Some(Engine::new(builder)))), seat: None }
+        Self { depot: Arc::new(Mutex::new(Some(SharedEngine::new(builder)))), seat: None }
     }
 }
 
@@ -43,16 +44,14 @@ impl Child for Subtree {
         Box::pin(async { Ok(()) })
     }
 
-    fn start(&mut self, _start: Start) -> BoxFuture<'static, Result<u32, StartError>> {
-        let Some(seat) = &self.seat else {
-            return Box::pin(async { Err(StartError::NoState) });
-        };
-        let depot = self.depot.clone();
-        Box::pin(seat.start(None, move |last| {
-            // The last life gives the engine back.
-            drop(last);
-            async move { Supervisor::from_depot(&depot).ok_or(StartError::NoState) }
-        }))
+    fn start(&mut self, start: Start) -> BoxFuture<'static, Result<u32, StartError>> {
+        let (started, waiting) = ReplyTo::channel();
+        self.begin(start, started);
+        Box::pin(async { waiting.await.unwrap_or(Err(StartError::Exited(ExitReason::Killed))) })
+    }
+
+    fn in_place(&mut self) -> Option<&mut dyn InPlace> {
+        Some(self)
     }
 
     fn stop(&mut self, reason: ExitReason) {
@@ -78,5 +77,20 @@ impl Child for Subtree {
         if let Some(seat) = self.seat.take() {
             seat.set_supervisor(None);
         }
+    }
+}
+
+impl InPlace for Subtree {
+    fn begin(&mut self, _start: Start, started: ReplyTo<Result<u32, StartError>>) {
+        let Some(seat) = &self.seat else {
+            return started.answer(Err(StartError::NoState));
+        };
+        let depot = self.depot.clone();
+        let make = move |last| {
+            // The last life gives the engine back.
+            drop(last);
+            async move { Supervisor::from_depot(&depot).ok_or(StartError::NoState) }
+        };
+        seat.begin(None, make, started);
     }
 }

@@ -2,22 +2,27 @@
 
 mod by_hand;
 mod events;
+mod report;
+mod shared;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
 };
 
 use actors_core::{
-    BoxFuture, CallError, ExitReason, ReplyTo, StartError, System, WeakLink,
+    BoxFuture, CallError, ExitReason, ReplyTo, StartError, System,
+    host::Time,
     supervision::{ChildExit, Failure, OnExit},
 };
 use parking_lot::Mutex;
 
+pub(crate) use self::shared::SharedEngine;
+use self::{report::Reporter, shared::retire_all};
 use crate::{
     Child, ChildError, ChildInfo, ChildSpec, Event, HostFailures, Member, Planner, Round,
-    RoundKind, Start, Supervisor, SupervisorBuilder, SupervisorError,
+    RoundKind, Start, SupervisorBuilder, SupervisorError,
     alarm::Alarms,
     contain::contained,
     event::Hub,
@@ -29,21 +34,25 @@ use crate::{
 /// Everything of a supervisor that outlives a restart of it.
 pub(crate) struct Engine {
     pub(crate) machine: Machine,
-    slots: HashMap<ChildKey, Slot>,
+    slots: BTreeMap<ChildKey, Slot>,
     ids: HashMap<String, ChildKey>,
     planner: Option<Box<dyn Planner>>,
     rounds_planned: u64,
     inbox: Arc<Inbox>,
     alarms: Alarms,
+    /// News that the machine has not had yet: after its effects.
+    work: VecDeque<Input>,
     system: Option<System>,
+    /// The supervisor handles messages: it neither starts nor ends.
+    serves: bool,
     booted: Option<Result<(), SupervisorError>>,
     exit: Option<ExitReason>,
     killed: bool,
-    /// Why it did not start, for who starts it.
-    pub(crate) outcome: Arc<Mutex<Option<SupervisorError>>>,
+    outcome: Arc<Mutex<Option<SupervisorError>>>,
     events: Arc<Hub>,
     /// Who wants to tell of failed nodes; taken at the first start.
     host_failures: Vec<Box<dyn FnOnce(HostFailures) + Send>>,
+    reporter: Arc<Reporter>,
 }
 
 struct Slot {
@@ -51,28 +60,34 @@ struct Slot {
     child: Box<dyn Child>,
     rules: Rules,
     attached: bool,
+    in_place: bool,
     starting: Vec<ReplyTo<Result<ChildInfo, ChildError>>>,
     stopping: Vec<ReplyTo<Result<(), ChildError>>>,
 }
 
 impl Engine {
-    pub(crate) fn new(builder: SupervisorBuilder) -> Self {
+    fn new(builder: SupervisorBuilder, this: Weak<Mutex<Self>>) -> Self {
         let SupervisorBuilder { settings, children, planner, events, host_failures } = builder;
+        let inbox = Arc::<Inbox>::default();
+        let reporter = Arc::new(Reporter { engine: this, inbox: inbox.clone() });
         let mut engine = Self {
             machine: Machine::new(settings, planner.is_some()),
-            slots: HashMap::new(),
+            slots: BTreeMap::new(),
             ids: HashMap::new(),
             planner,
             rounds_planned: 0,
-            inbox: Arc::default(),
+            inbox,
             alarms: Alarms::default(),
+            work: VecDeque::new(),
             system: None,
+            serves: false,
             booted: None,
             exit: None,
             killed: false,
             outcome: Arc::default(),
             events,
             host_failures,
+            reporter,
         };
         for spec in children {
             engine.insert(spec, false);
@@ -85,63 +100,10 @@ impl Engine {
         let ChildSpec { id, rules, child, .. } = spec;
         let (starting, stopping) = (Vec::new(), Vec::new());
         self.ids.insert(id.clone(), key);
-        self.slots.insert(key, Slot { id, child, rules, attached: false, starting, stopping });
+        let (attached, in_place) = (false, false);
+        let slot = Slot { id, child, rules, attached, in_place, starting, stopping };
+        self.slots.insert(key, slot);
         key
-    }
-
-    /// Starts all static children, in the supervisor's own activation. What an earlier life of the
-    /// supervisor left is stopped first.
-    pub(crate) async fn boot(
-        &mut self,
-        owner: WeakLink<Supervisor>,
-        system: &System,
-    ) -> Result<(), StartError> {
-        let lived_before = self.system.replace(system.clone()).is_some();
-        self.inbox.set_owner(owner);
-        for tell in self.host_failures.drain(..) {
-            tell(HostFailures::new(self.inbox.clone()));
-        }
-        if lived_before {
-            self.end().await;
-            self.machine.revive();
-            self.forget_dynamic();
-        }
-        self.booted = None;
-        self.exit = None;
-        self.killed = false;
-        let booted = self.start_all().await;
-        if let Err(error) = &booted {
-            self.end().await;
-            *self.outcome.lock() = Some(error.clone());
-        }
-        booted.map_err(StartError::failed)
-    }
-
-    async fn start_all(&mut self) -> Result<(), SupervisorError> {
-        let keys: Vec<_> = self.machine.keys().collect();
-        for key in keys {
-            self.attach(key).map_err(|error| self.start_error(Some(key), error))?;
-        }
-        self.handle(Input::Boot);
-        loop {
-            if let Some(reason) = self.exit.take() {
-                return Err(SupervisorError::Ended(CallError::Died(reason)));
-            }
-            if let Some(booted) = &self.booted {
-                return booted.clone();
-            }
-            let mail = self.inbox.next().await;
-            self.open(mail);
-        }
-    }
-
-    /// Stops all children, and waits for their deaths.
-    pub(crate) async fn end(&mut self) {
-        self.handle(Input::ShutDown);
-        while !self.machine.is_over() {
-            let mail = self.inbox.next().await;
-            self.open(mail);
-        }
     }
 
     fn forget_dynamic(&mut self) {
@@ -157,75 +119,99 @@ impl Engine {
     }
 
     fn attach(&mut self, key: ChildKey) -> Result<(), StartError> {
-        let inbox = self.inbox.clone();
+        let reporter = self.reporter.clone();
         let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
         if slot.attached {
             return Ok(());
         }
         let on_exit: OnExit = Arc::new(move |exit: ChildExit| {
             let ChildExit { incarnation, reason, .. } = exit;
-            inbox.push(Mail::Input(Input::Exited { key, incarnation, reason }));
+            reporter.report(Input::Exited { key, incarnation, reason });
         });
         slot.child.attach(on_exit)?;
         slot.attached = true;
+        slot.in_place = slot.child.in_place().is_some();
         Ok(())
     }
 
-    /// Handles all that has come; the reason to end, if there is one now.
-    pub(crate) fn drain(&mut self) -> Option<ExitReason> {
-        for mail in self.inbox.take() {
-            self.open(mail);
-        }
-        self.exit.take()
-    }
-
-    fn open(&mut self, mail: Mail) {
-        match mail {
-            Mail::Input(input) => self.handle(input),
-            Mail::Alarm(at) => {
-                let Some(system) = self.system.clone() else { return };
-                for token in self.alarms.due(at, &system, &self.inbox) {
-                    self.handle(Input::Timer { token });
-                }
-            }
-        }
-    }
-
     pub(crate) fn handle(&mut self, input: Input) {
-        let Some(system) = self.system.clone() else { return };
-        let mut work = VecDeque::from([input]);
-        while let Some(mut input) = work.pop_front() {
+        self.work.push_back(input);
+        self.go_on();
+    }
+
+    /// Does all that is to be done.
+    fn go_on(&mut self) {
+        self.go_on_while(|_, _| true, |system| system.host().clock.now());
+    }
+
+    fn has_work(&self) -> bool {
+        self.machine.next_effect().is_some() || !self.work.is_empty()
+    }
+
+    /// Does what is to be done up to the first effect that `may` not be carried out. True if all is
+    /// done.
+    fn go_on_while(
+        &mut self,
+        may: impl Fn(&Self, &Effect) -> bool,
+        mut now: impl FnMut(&System) -> Time,
+    ) -> bool {
+        if !self.has_work() {
+            return true;
+        }
+        let Some(system) = self.system.clone() else {
+            self.work.clear();
+            return true;
+        };
+        loop {
+            while let Some(effect) = self.machine.next_effect() {
+                if !may(self, effect) {
+                    return false;
+                }
+                let effect = self.machine.take_effect().expect("it was there");
+                self.run(effect, &system);
+            }
+            let Some(mut input) = self.work.pop_front() else { return true };
             if let Input::Prepared { key, host, .. } | Input::Started { key, host, .. } = &mut input
             {
                 *host = self.slots.get(key).and_then(|slot| slot.child.host());
             }
-            let now = system.host().clock.now();
-            for effect in self.machine.handle(input, now) {
-                self.run(effect, &system, &mut work);
-            }
+            self.machine.set_heard(self.events.is_heard());
+            self.machine.handle(input, now(&system));
         }
     }
 
-    fn run(&mut self, effect: Effect, system: &System, work: &mut VecDeque<Input>) {
+    fn run(&mut self, effect: Effect, system: &System) {
         match effect {
             Effect::Prepare { key, token } => {
                 let Some(slot) = self.slots.get_mut(&key) else { return };
-                let future = contained("prepare", || slot.child.prepare());
                 let done = move |result| Input::Prepared { key, token, result, host: None };
-                self.task(future, done, system, work);
+                if slot.in_place {
+                    self.work.push_back(done(Ok(())));
+                    return;
+                }
+                let future = contained("prepare", || slot.child.prepare());
+                self.task(future, done, system);
             }
             Effect::Start { key, token, attempt, failure, plan } => {
+                let reporter = self.reporter.clone();
                 let Some(slot) = self.slots.get_mut(&key) else { return };
                 let start = Start { attempt, failure, plan };
-                let future = contained("start", || slot.child.start(start));
                 let done = move |result| Input::Started { key, token, result, host: None };
-                self.task(future, done, system, work);
+                if let Some(child) = slot.child.in_place() {
+                    let started = ReplyTo::to_function(move |answer: Result<_, CallError>| {
+                        let lost = |_| Err(StartError::Exited(ExitReason::Killed));
+                        reporter.report(done(answer.unwrap_or_else(lost)));
+                    });
+                    return child.begin(start, started);
+                }
+                let future = contained("start", || slot.child.start(start));
+                self.task(future, done, system);
             }
             Effect::Plan { token, kind, members } => {
                 let round = self.round(kind, members);
                 let Some(planner) = &mut self.planner else { return };
                 let future = contained("plan", || planner.plan(round));
-                self.task(future, move |result| Input::Planned { token, result }, system, work);
+                self.task(future, move |result| Input::Planned { token, result }, system);
             }
             Effect::Stop(key) => {
                 if let Some(slot) = self.slots.get_mut(&key) {
@@ -259,14 +245,13 @@ impl Engine {
 
     /// Runs a future beside the supervisor; one that is ready needs no task.
     fn task<T: Send + 'static>(
-        &self,
+        &mut self,
         mut future: BoxFuture<'static, T>,
         done: impl FnOnce(T) -> Input + Send + 'static,
         system: &System,
-        work: &mut VecDeque<Input>,
     ) {
         if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            work.push_back(done(result));
+            self.work.push_back(done(result));
             return;
         }
         let inbox = self.inbox.clone();
@@ -316,8 +301,7 @@ impl Engine {
         self.slots.get(&key).map_or_else(String::new, |slot| slot.id.clone())
     }
 
-    /// Ends everything that still runs, without waiting for it.
-    pub(crate) fn kill_all(&mut self) {
+    fn kill_all(&mut self) {
         // A second kill would interrupt the children's `term`.
         if std::mem::replace(&mut self.killed, true) {
             return;
@@ -333,9 +317,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.kill_all();
-        for slot in self.slots.values_mut() {
-            slot.child.retire(ExitReason::Shutdown);
-        }
+        retire_all(std::mem::take(&mut self.slots).into_values());
     }
 }
 

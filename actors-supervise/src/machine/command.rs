@@ -12,7 +12,7 @@ impl Machine {
         let Some(entry) = self.children.get_mut(&key) else { return };
         if std::mem::take(&mut entry.awaited) {
             let error = StartError::Exited(ExitReason::Shutdown);
-            self.effects.push(Effect::Settled(key, Err(error)));
+            self.effects.push_back(Effect::Settled(key, Err(error)));
         }
         let remove = remove || entry.rules.restart == RestartPolicy::Temporary;
         if remove && matches!(entry.state, State::Preparing(_)) {
@@ -26,7 +26,7 @@ impl Machine {
                 self.ask_to_stop(key);
             }
         } else {
-            self.effects.push(Effect::Stopped(key));
+            self.effects.push_back(Effect::Stopped(key));
             if remove {
                 self.remove(key);
             }
@@ -39,6 +39,6 @@ impl Machine {
     /// It goes its own way.
     pub(super) fn release(&mut self, key: ChildKey) {
         self.children.remove(&key);
-        self.alive.remove(&key);
+        self.alive.remove(key);
     }
 }

@@ -1,10 +1,8 @@
 //! A child is dead: by itself, because it was told to, or with its node.
 
-use std::collections::BTreeSet;
-
 use actors_core::{ExitReason, SystemId, host::Time, supervision::Failure};
 
-use super::{ChildKey, Command, Effect, Machine, State, Told};
+use super::{ChildKey, Command, Effect, Keys, Machine, State, Told};
 use crate::{
     AutoShutdown, RestartPolicy, Strategy,
     policy::{Verdict, verdict},
@@ -34,21 +32,24 @@ impl Machine {
     pub(super) fn died(&mut self, key: ChildKey, reason: ExitReason, now: Time) {
         let Some(entry) = self.children.get_mut(&key) else { return };
         let incarnation = entry.incarnation;
-        entry.failure = Some(Failure { reason: reason.clone(), incarnation });
         if let State::Running { since } = entry.state
             && now.since(since) >= entry.rules.backoff.stable_after()
         {
             entry.streak = 0;
         }
-        self.tell(Told::ChildExited { key, incarnation, reason: reason.clone() });
+        let verdict = verdict(entry.rules.restart, entry.rules.kind, &reason);
+        let told = self.is_heard.then(|| reason.clone());
+        entry.failure = Some(Failure { reason, incarnation });
+        if let Some(reason) = told {
+            self.tell(|| Told::ChildExited { key, incarnation, reason });
+        }
         let asked = self.is_down(key);
         if asked || self.ending || self.is_about_to_stop(key) {
             self.stopped(key, now);
             return;
         }
-        let Some(entry) = self.children.get_mut(&key) else { return };
-        match verdict(entry.rules.restart, entry.rules.kind, &reason) {
-            Verdict::Restart => self.failed(key, reason, now),
+        match verdict {
+            Verdict::Restart => self.failed(key, now),
             Verdict::Keep => self.ended(key, false, now),
             Verdict::Remove => self.ended(key, true, now),
         }
@@ -56,7 +57,7 @@ impl Machine {
 
     /// Records that it does not run. True if it was asked to stop.
     pub(super) fn is_down(&mut self, key: ChildKey) -> bool {
-        self.alive.remove(&key);
+        self.alive.remove(key);
         let Some(entry) = self.children.get_mut(&key) else { return false };
         entry.state = State::Down;
         let stop = entry.stop.take();
@@ -77,7 +78,7 @@ impl Machine {
         let Some(entry) = self.children.get_mut(&key) else { return };
         let temporary = entry.rules.restart == RestartPolicy::Temporary;
         if let Some(command) = entry.command.take() {
-            self.effects.push(Effect::Stopped(key));
+            self.effects.push_back(Effect::Stopped(key));
             if temporary || command == Command::Remove {
                 self.remove(key);
             }
@@ -101,7 +102,7 @@ impl Machine {
             self.remove(key);
         }
         if significant && self.ends_with_significant() {
-            self.effects.push(Effect::Exit(ExitReason::Shutdown));
+            self.effects.push_back(Effect::Exit(ExitReason::Shutdown));
             self.end();
         } else if let Some(id) = round {
             self.advance(id, now);
@@ -120,11 +121,12 @@ impl Machine {
     }
 
     /// It has failed by itself: one count, and a round for those that its failure takes along.
-    fn failed(&mut self, key: ChildKey, reason: ExitReason, now: Time) {
-        if let Some(entry) = self.children.get_mut(&key) {
-            entry.streak += 1;
-        }
+    fn failed(&mut self, key: ChildKey, now: Time) {
+        let Some(entry) = self.children.get_mut(&key) else { return };
+        entry.streak += 1;
         if !self.restarts.record(now) {
+            let failure = entry.failure.clone();
+            let reason = failure.map_or(ExitReason::Normal, |failure| failure.reason);
             self.exceeded(Some(key), reason);
             return;
         }
@@ -138,7 +140,7 @@ impl Machine {
         }
     }
 
-    fn taken_along(&self, failed: &[ChildKey]) -> BTreeSet<ChildKey> {
+    fn taken_along(&self, failed: &[ChildKey]) -> Keys {
         match (self.strategy, failed.iter().min()) {
             (Strategy::OneForAll, _) => self.keys().collect(),
             (Strategy::RestForOne, Some(&first)) => {
@@ -162,7 +164,7 @@ impl Machine {
         if victims.is_empty() {
             return;
         }
-        self.tell(Told::HostFailed { node: node.clone(), children: victims.clone() });
+        self.tell(|| Told::HostFailed { node: node.clone(), children: victims.clone() });
         let reason = ExitReason::NodeFailure { node };
         let mut failed = Vec::new();
         let mut left = Vec::new();
@@ -200,7 +202,7 @@ impl Machine {
         let ran = matches!(entry.state, State::Running { .. });
         entry.failure = Some(Failure { reason: reason.clone(), incarnation });
         if ran {
-            self.tell(Told::ChildExited { key, incarnation, reason: reason.clone() });
+            self.tell(|| Told::ChildExited { key, incarnation, reason: reason.clone() });
         }
         self.is_down(key);
         let Some(entry) = self.children.get_mut(&key) else { return false };
@@ -220,8 +222,8 @@ impl Machine {
     }
 
     pub(super) fn exceeded(&mut self, key: Option<ChildKey>, reason: ExitReason) {
-        self.tell(Told::LimitExceeded { key, reason });
-        self.effects.push(Effect::Exit(ExitReason::Shutdown));
+        self.tell(|| Told::LimitExceeded { key, reason });
+        self.effects.push_back(Effect::Exit(ExitReason::Shutdown));
         self.end();
     }
 }

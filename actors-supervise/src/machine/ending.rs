@@ -22,7 +22,7 @@ impl Machine {
             }
             if std::mem::take(&mut entry.awaited) {
                 let error = StartError::Exited(ExitReason::Shutdown);
-                self.effects.push(Effect::Settled(key, Err(error)));
+                self.effects.push_back(Effect::Settled(key, Err(error)));
             }
             if entry.dynamic && self.strategy == Strategy::OneForOne && entry.is_up() {
                 at_once.push(key);
@@ -36,11 +36,11 @@ impl Machine {
 
     pub(super) fn stop_next(&mut self) {
         match self.alive.last() {
-            Some(&last) => self.ask_to_stop(last),
+            Some(last) => self.ask_to_stop(last),
             None if self.over => {}
             None => {
                 self.over = true;
-                self.tell(Told::ShutDown);
+                self.tell(|| Told::ShutDown);
             }
         }
     }
@@ -55,7 +55,7 @@ impl Machine {
             Shutdown::BrutalKill => Effect::Kill(key),
             Shutdown::Timeout(_) | Shutdown::Infinity => Effect::Stop(key),
         };
-        self.effects.push(how);
+        self.effects.push_back(how);
         let timer = match shutdown {
             Shutdown::Timeout(after) => {
                 Some(self.set_timer(Wake::Kill(key), after, std::time::Duration::ZERO))
@@ -70,11 +70,11 @@ impl Machine {
     /// It is never started again.
     pub(super) fn remove(&mut self, key: ChildKey) {
         let Some(entry) = self.children.remove(&key) else { return };
-        self.alive.remove(&key);
+        self.alive.remove(key);
         if entry.awaited {
             let error = StartError::Exited(ExitReason::Shutdown);
-            self.effects.push(Effect::Settled(key, Err(error)));
+            self.effects.push_back(Effect::Settled(key, Err(error)));
         }
-        self.effects.push(Effect::Remove(key));
+        self.effects.push_back(Effect::Remove(key));
     }
 }

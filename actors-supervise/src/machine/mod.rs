@@ -7,18 +7,22 @@
 mod command;
 mod death;
 mod ending;
+mod keys;
 mod round;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
-use self::round::{Round, RoundId};
+use self::{
+    keys::Keys,
+    round::{Round, RoundId},
+};
 use crate::{
     AutoShutdown, Limit, Plan, RoundKind, Strategy, builder::Settings, limit::Intensity,
     spec::Rules,
@@ -150,13 +154,15 @@ pub(crate) struct Machine {
     planned: bool,
     children: BTreeMap<ChildKey, Entry>,
     /// Those that are starting or running.
-    alive: BTreeSet<ChildKey>,
-    rounds: BTreeMap<RoundId, Round>,
+    alive: Keys,
+    rounds: BTreeMap<RoundId, Box<Round>>,
     timers: HashMap<Token, Wake>,
     next: u64,
     ending: bool,
     over: bool,
-    effects: Vec<Effect>,
+    /// Somebody wants to be told.
+    is_heard: bool,
+    effects: VecDeque<Effect>,
 }
 
 struct Entry {
@@ -213,13 +219,14 @@ impl Machine {
             node_failures: settings.max_node_failures.map(node_failures),
             planned,
             children: BTreeMap::new(),
-            alive: BTreeSet::new(),
+            alive: Keys::None,
             rounds: BTreeMap::new(),
             timers: HashMap::new(),
             next: 1,
             ending: false,
             over: false,
-            effects: Vec::new(),
+            is_heard: true,
+            effects: VecDeque::new(),
         }
     }
 
@@ -230,7 +237,8 @@ impl Machine {
         key
     }
 
-    pub(crate) fn handle(&mut self, input: Input, now: Time) -> Vec<Effect> {
+    /// What comes of it is appended to the effects.
+    pub(crate) fn handle(&mut self, input: Input, now: Time) {
         match input {
             Input::Exited { key, incarnation, reason } => {
                 self.exited(key, incarnation, reason, now);
@@ -250,7 +258,15 @@ impl Machine {
             Input::Release(key) => self.release(key),
             Input::ShutDown => self.end(),
         }
-        std::mem::take(&mut self.effects)
+    }
+
+    /// What is to be done next.
+    pub(crate) fn next_effect(&self) -> Option<&Effect> {
+        self.effects.front()
+    }
+
+    pub(crate) fn take_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
     }
 
     /// Between two lives of the supervisor itself: all children are down, none is in a round.
@@ -265,7 +281,7 @@ impl Machine {
         };
         self.children =
             std::mem::take(&mut self.children).into_iter().filter_map(static_children).collect();
-        self.alive.clear();
+        self.alive = Keys::None;
         self.rounds.clear();
         self.timers.clear();
         self.restarts.reset();
@@ -291,6 +307,11 @@ impl Machine {
         }
     }
 
+    /// Whether [`Effect::Tell`] is of use to anybody from now on.
+    pub(crate) const fn set_heard(&mut self, is_heard: bool) {
+        self.is_heard = is_heard;
+    }
+
     pub(crate) const fn auto_shutdown(&self) -> AutoShutdown {
         self.auto_shutdown
     }
@@ -310,7 +331,7 @@ impl Machine {
     }
 
     pub(crate) fn is_alive(&self, key: ChildKey) -> bool {
-        self.alive.contains(&key)
+        self.alive.contains(key)
     }
 
     pub(crate) fn status(&self, key: ChildKey) -> Status {
@@ -337,11 +358,13 @@ impl Machine {
 
     fn started_in_round(&self, key: ChildKey) -> bool {
         let round = self.children.get(&key).and_then(|entry| entry.round);
-        round.and_then(|id| self.rounds.get(&id)).is_some_and(Round::is_starting)
+        round.and_then(|id| self.rounds.get(&id)).is_some_and(|round| round.is_starting())
     }
 
-    fn tell(&mut self, told: Told) {
-        self.effects.push(Effect::Tell(told));
+    fn tell(&mut self, told: impl FnOnce() -> Told) {
+        if self.is_heard {
+            self.effects.push_back(Effect::Tell(told()));
+        }
     }
 
     const fn fresh(&mut self) -> u64 {
@@ -355,7 +378,9 @@ impl Machine {
 
     fn timer(&mut self, token: Token, now: Time) {
         match self.timers.remove(&token) {
-            Some(Wake::Kill(key)) if self.is_alive(key) => self.effects.push(Effect::Kill(key)),
+            Some(Wake::Kill(key)) if self.is_alive(key) => {
+                self.effects.push_back(Effect::Kill(key))
+            }
             Some(Wake::Round(id)) => self.waited(id, token, now),
             _ => {}
         }
@@ -364,7 +389,7 @@ impl Machine {
     fn set_timer(&mut self, wake: Wake, after: Duration, spread: Duration) -> Token {
         let token = self.token();
         self.timers.insert(token, wake);
-        self.effects.push(Effect::Timer { token, after, spread });
+        self.effects.push_back(Effect::Timer { token, after, spread });
         token
     }
 }

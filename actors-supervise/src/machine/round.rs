@@ -1,10 +1,10 @@
 //! One round: stop, wait, prepare, plan, start.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
-use super::{ChildKey, Effect, Machine, State, Token, Told, Wake};
+use super::{ChildKey, Effect, Keys, Machine, State, Token, Told, Wake};
 use crate::{Backoff, Plan, RestartPolicy, RoundKind, Strategy, backoff::UNREACHABLE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,12 +13,12 @@ pub(super) struct RoundId(u64);
 /// Children that start together.
 pub(super) struct Round {
     kind: RoundKind,
-    members: BTreeSet<ChildKey>,
+    members: Keys,
     /// Those that the phase is not yet done with.
-    left: BTreeSet<ChildKey>,
+    left: Keys,
     phase: Phase,
     /// Whose failure it answers.
-    causes: BTreeSet<ChildKey>,
+    causes: Keys,
     failed: Option<(Option<ChildKey>, StartError)>,
     /// Tries in a row that found a node unreachable.
     unreachable: u32,
@@ -39,10 +39,10 @@ impl Round {
     fn new(kind: RoundKind, now: Time) -> Self {
         Self {
             kind,
-            members: BTreeSet::new(),
-            left: BTreeSet::new(),
+            members: Keys::None,
+            left: Keys::None,
             phase: Phase::Stopping,
-            causes: BTreeSet::new(),
+            causes: Keys::None,
             failed: None,
             unreachable: 0,
             plan: None,
@@ -70,18 +70,17 @@ impl Machine {
         let Some(entry) = self.children.get_mut(&key) else { return };
         entry.awaited = true;
         entry.streak = 0;
-        self.open(Round::new(RoundKind::Added, now), BTreeSet::from([key]), now);
+        self.open(Round::new(RoundKind::Added, now), Keys::One(key), now);
     }
 
     /// Restarts `set` for the failure of `causes`, together with what is being restarted already.
-    pub(super) fn restart(&mut self, mut set: BTreeSet<ChildKey>, causes: &[ChildKey], now: Time) {
+    pub(super) fn restart(&mut self, mut set: Keys, causes: &[ChildKey], now: Time) {
         let mut round = Round::new(RoundKind::Restart, now);
-        round.causes.extend(causes);
-        set.retain(|key| self.children.get(key).is_some_and(|entry| entry.command.is_none()));
+        round.causes.extend(causes.iter().copied());
+        set.retain(|key| self.children.get(&key).is_some_and(|entry| entry.command.is_none()));
         let touched: Vec<RoundId> = match self.strategy {
             Strategy::OneForOne => {
-                let touches = |(_, r): &(&RoundId, &Round)| !r.members.is_disjoint(&set);
-                self.rounds.iter().filter(touches).map(|(&id, _)| id).collect()
+                set.iter().filter_map(|key| self.children.get(&key)?.round).collect()
             }
             Strategy::OneForAll | Strategy::RestForOne => self.rounds.keys().copied().collect(),
         };
@@ -92,8 +91,8 @@ impl Machine {
             }
             let stopping = old.is_stopping();
             round.began = round.began.min(old.began);
-            round.causes.extend(old.causes);
-            for key in old.members {
+            round.causes.extend(old.causes.iter());
+            for key in old.members.iter() {
                 let Some(entry) = self.children.get_mut(&key) else { continue };
                 entry.round = None;
                 // Those that it has started already run on, unless they are in the set.
@@ -105,15 +104,15 @@ impl Machine {
         self.open(round, set, now);
     }
 
-    fn open(&mut self, mut round: Round, members: BTreeSet<ChildKey>, now: Time) {
+    fn open(&mut self, mut round: Round, members: Keys, now: Time) {
         let id = RoundId(self.fresh());
-        for key in &members {
-            if let Some(entry) = self.children.get_mut(key) {
+        for key in members.iter() {
+            if let Some(entry) = self.children.get_mut(&key) {
                 entry.round = Some(id);
             }
         }
         round.members = members;
-        self.rounds.insert(id, round);
+        self.rounds.insert(id, Box::new(round));
         self.again(id, now);
     }
 
@@ -126,9 +125,11 @@ impl Machine {
         let busy = |key: &ChildKey| {
             self.children.get(key).is_some_and(|entry| !matches!(entry.state, State::Down))
         };
-        round.left = round.members.iter().copied().filter(busy).collect();
-        let (kind, children) = (round.kind, round.members.iter().copied().collect());
-        self.tell(Told::RoundStarted { kind, children });
+        round.left = round.members.iter().filter(busy).collect();
+        if self.is_heard {
+            let (kind, children) = (round.kind, round.members.iter().collect());
+            self.tell(|| Told::RoundStarted { kind, children });
+        }
         self.advance(id, now);
     }
 
@@ -144,7 +145,7 @@ impl Machine {
                 self.finish(id, now)
             }
             Phase::Waiting(_) | Phase::Planning(_) => false,
-            Phase::Stopping => match round.left.last().copied() {
+            Phase::Stopping => match round.left.last() {
                 Some(last) => {
                     if self.is_alive(last) {
                         self.ask_to_stop(last);
@@ -155,7 +156,7 @@ impl Machine {
             },
             Phase::Preparing if !round.left.is_empty() => false,
             Phase::Preparing => self.prepared_all(id, now),
-            Phase::Starting => match round.left.first().copied() {
+            Phase::Starting => match round.left.first() {
                 Some(first) => self.start(id, first, now),
                 None => self.finish(id, now),
             },
@@ -167,7 +168,7 @@ impl Machine {
         let (delay, spread) = if round.unreachable > 0 {
             wait(&UNREACHABLE, round.unreachable)
         } else {
-            let causes = round.causes.iter().filter_map(|key| self.children.get(key));
+            let causes = round.causes.iter().filter_map(|key| self.children.get(&key));
             causes.map(|e| wait(&e.rules.backoff, e.streak)).max().unwrap_or_default()
         };
         if delay.is_zero() {
@@ -192,12 +193,12 @@ impl Machine {
         let Some(round) = self.rounds.get_mut(&id) else { return false };
         round.phase = Phase::Preparing;
         round.left.clone_from(&round.members);
-        let members: Vec<_> = round.members.iter().copied().collect();
-        for key in members {
+        let members = round.members.clone();
+        for key in members.iter() {
             let token = self.token();
             if let Some(entry) = self.children.get_mut(&key) {
                 entry.state = State::Preparing(token);
-                self.effects.push(Effect::Prepare { key, token });
+                self.effects.push_back(Effect::Prepare { key, token });
             }
         }
         true
@@ -224,7 +225,7 @@ impl Machine {
         let Some(id) = entry.round else { return };
         let temporary = entry.rules.restart == RestartPolicy::Temporary;
         let Some(round) = self.rounds.get_mut(&id) else { return };
-        round.left.remove(&key);
+        round.left.remove(key);
         let stopped = round.phase == Phase::Stopping;
         if let (false, Err(error)) = (stopped, result) {
             round.failed.get_or_insert((Some(key), error));
@@ -250,15 +251,16 @@ impl Machine {
         let Some(round) = self.rounds.get_mut(&id) else { return false };
         round.phase = Phase::Planning(token);
         let (kind, members) = (round.kind, round.members.iter());
-        let failure = |key| self.children.get(key).and_then(|entry| entry.failure.clone());
-        let members = members.map(|key| (*key, failure(key))).collect();
-        self.effects.push(Effect::Plan { token, kind, members });
+        let failure = |key| self.children.get(&key).and_then(|entry| entry.failure.clone());
+        let members = members.map(|key| (key, failure(key))).collect();
+        self.effects.push_back(Effect::Plan { token, kind, members });
         false
     }
 
     pub(super) fn on_planned(&mut self, token: Token, result: Result<Plan, StartError>, now: Time) {
-        let planning = |(_, round): &(&RoundId, &Round)| round.phase == Phase::Planning(token);
-        let Some((&id, _)) = self.rounds.iter().find(planning) else { return };
+        let mut rounds = self.rounds.iter();
+        let planning = rounds.find(|(_, round)| round.phase == Phase::Planning(token));
+        let Some((&id, _)) = planning else { return };
         match result {
             Ok(plan) => {
                 self.start_all(id, Some(plan));
@@ -287,7 +289,7 @@ impl Machine {
         entry.attempt += 1;
         let (attempt, failure) = (entry.attempt, entry.failure.clone());
         self.alive.insert(key);
-        self.effects.push(Effect::Start { key, token, attempt, failure, plan });
+        self.effects.push_back(Effect::Start { key, token, attempt, failure, plan });
         false
     }
 
@@ -313,9 +315,9 @@ impl Machine {
                 entry.attempt = 0;
                 let settled = entry.stop.is_none() && std::mem::take(&mut entry.awaited);
                 let round = entry.round;
-                self.tell(Told::ChildStarted { key, incarnation, took });
+                self.tell(|| Told::ChildStarted { key, incarnation, took });
                 if settled {
-                    self.effects.push(Effect::Settled(key, Ok(())));
+                    self.effects.push_back(Effect::Settled(key, Ok(())));
                 }
                 match early {
                     Some((life, reason)) if life == incarnation => self.died(key, reason, now),
@@ -330,13 +332,13 @@ impl Machine {
         let Some(id) = round else { return };
         let Some(round) = self.rounds.get_mut(&id) else { return };
         if round.is_starting() {
-            round.left.remove(&key);
+            round.left.remove(key);
             self.advance(id, now);
         }
     }
 
     fn not_started(&mut self, key: ChildKey, error: StartError, now: Time) {
-        self.tell(Told::StartFailed { key: Some(key), error: error.clone() });
+        self.tell(|| Told::StartFailed { key: Some(key), error: error.clone() });
         let asked = self.is_down(key);
         if asked || self.ending || self.is_about_to_stop(key) {
             self.stopped(key, now);
@@ -352,20 +354,20 @@ impl Machine {
     }
 
     fn round_failed(&mut self, id: RoundId, key: Option<ChildKey>, error: StartError, now: Time) {
-        let Some(round) = self.rounds.get_mut(&id) else { return };
-        if key.is_none() {
-            self.effects.push(Effect::Tell(Told::StartFailed { key, error: error.clone() }));
+        if key.is_none() && self.rounds.contains_key(&id) {
+            self.tell(|| Told::StartFailed { key, error: error.clone() });
         }
+        let Some(round) = self.rounds.get_mut(&id) else { return };
         match round.kind {
             RoundKind::Initial => {
-                self.effects.push(Effect::Booted(Err((key, error))));
+                self.effects.push_back(Effect::Booted(Err((key, error))));
                 self.end();
                 return;
             }
             RoundKind::Added => {
                 let members = std::mem::take(&mut round.members);
                 self.rounds.remove(&id);
-                for key in members {
+                for key in members.iter() {
                     self.give_up(key, error.clone());
                 }
                 return;
@@ -398,7 +400,7 @@ impl Machine {
         entry.awaited = false;
         entry.attempt = 0;
         let never_ran = entry.incarnation == 0;
-        self.effects.push(Effect::Settled(key, Err(error)));
+        self.effects.push_back(Effect::Settled(key, Err(error)));
         if never_ran {
             self.remove(key);
         }
@@ -407,7 +409,7 @@ impl Machine {
     fn let_go_of_running(&mut self, id: RoundId) {
         let Some(round) = self.rounds.get_mut(&id) else { return };
         round.members.retain(|key| {
-            let Some(entry) = self.children.get_mut(key) else { return false };
+            let Some(entry) = self.children.get_mut(&key) else { return false };
             let runs = matches!(entry.state, State::Running { .. });
             if runs {
                 entry.round = None;
@@ -420,31 +422,34 @@ impl Machine {
     pub(super) fn leave(&mut self, key: ChildKey) -> Option<RoundId> {
         let id = self.children.get_mut(&key)?.round.take()?;
         let round = self.rounds.get_mut(&id)?;
-        round.members.remove(&key);
-        round.left.remove(&key);
+        round.members.remove(key);
+        round.left.remove(key);
         Some(id)
     }
 
     /// A member that was to stop is dead.
     pub(super) fn out_of_the_way(&mut self, key: ChildKey, id: RoundId, now: Time) {
         if let Some(round) = self.rounds.get_mut(&id) {
-            round.left.remove(&key);
+            round.left.remove(key);
         }
         self.advance(id, now);
     }
 
     fn finish(&mut self, id: RoundId, now: Time) -> bool {
         let Some(round) = self.rounds.remove(&id) else { return false };
-        for key in &round.members {
-            if let Some(entry) = self.children.get_mut(key) {
+        for key in round.members.iter() {
+            if let Some(entry) = self.children.get_mut(&key) {
                 entry.round = None;
             }
         }
         match round.kind {
-            RoundKind::Initial => self.effects.push(Effect::Booted(Ok(()))),
+            RoundKind::Initial => self.effects.push_back(Effect::Booted(Ok(()))),
             RoundKind::Restart if !round.members.is_empty() => {
-                let children = round.members.into_iter().collect();
-                self.tell(Told::Restarted { children, took: now.since(round.began) });
+                let told = || Told::Restarted {
+                    children: round.members.iter().collect(),
+                    took: now.since(round.began),
+                };
+                self.tell(told);
             }
             RoundKind::Restart | RoundKind::Added => {}
         }

@@ -95,7 +95,8 @@ impl World {
     }
 
     fn give(&mut self, input: Input) {
-        for effect in self.machine.handle(input, self.now) {
+        self.machine.handle(input, self.now);
+        while let Some(effect) = self.machine.take_effect() {
             self.check(effect);
         }
     }
