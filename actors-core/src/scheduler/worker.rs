@@ -17,8 +17,10 @@ pub(super) const MOST_NODES: u32 = 128;
 const MOST_FROM_SLOT: u32 = 16;
 /// The injector is looked at before the own queue, every so many actors.
 const INJECTOR_EVERY: u32 = 61;
-/// Rounds in which a worker looks for work before it sleeps: waking a thread costs more.
-const SEARCHES: u32 = 25;
+/// Looks for work before the host has its turn, and such turns before a worker sleeps: waking a thread
+/// costs more.
+const SEARCHES: u32 = 2;
+const TURNS: u32 = 16;
 /// Pauses between two looks. Each takes the lines of the others' queues out of their caches.
 const PAUSES: u32 = 16;
 
@@ -32,6 +34,8 @@ pub(crate) struct Worker {
     ticks: Cell<u32>,
     /// It has lain down and not risen since.
     is_asleep: Cell<bool>,
+    /// Turns of the host since it has found nothing.
+    turns: Cell<u32>,
     /// Nodes between two looks at the clock.
     nodes: Cell<u32>,
     serials: Cell<(u64, u64)>,
@@ -52,6 +56,7 @@ impl Worker {
             from_slot: Cell::new(0),
             ticks: Cell::new(INJECTOR_EVERY),
             is_asleep: Cell::new(false),
+            turns: Cell::new(0),
             nodes: Cell::new(MOST_NODES),
             serials: Cell::new((0, 0)),
             random: RefCell::new(fastrand::Rng::new()),
@@ -201,6 +206,17 @@ impl Worker {
                 if scheduler.closed.load(Ordering::Acquire) {
                     return Poll::Ready(());
                 }
+                if self.turns.get() < TURNS {
+                    self.turns.set(self.turns.get() + 1);
+                    if std::mem::take(&mut searching) {
+                        // Whoever made work meanwhile was turned away: look once more.
+                        scheduler.sleepers.found();
+                        continue;
+                    }
+                    task.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                self.turns.set(0);
                 *scheduler.wakers[self.index].lock() = Some(task.waker().clone());
                 scheduler.sleepers.lie_down(self.index, searching);
                 if !scheduler.has_work() && !scheduler.closed.load(Ordering::Acquire) {
@@ -210,6 +226,7 @@ impl Worker {
                 searching = scheduler.sleepers.rise(self.index);
                 continue;
             };
+            self.turns.set(0);
             if std::mem::take(&mut searching) {
                 scheduler.sleepers.found();
                 is_first = true;
