@@ -5,6 +5,7 @@ mod common;
 use std::{
     collections::BTreeMap,
     fmt,
+    future::poll_fn,
     sync::{Arc, Mutex, OnceLock},
 };
 
@@ -243,7 +244,15 @@ impl Message for Hold {
 
 impl Handler<Hold> for Recorder {
     async fn handle(&mut self, Hold(entered, opened): Hold, _cx: &mut actors_core::Context<Self>) {
-        entered.answer(());
-        opened.await.unwrap();
+        let (mut entered, mut opened) = (Some(entered), opened);
+        // Said when it waits for sure.
+        let gate = poll_fn(|task| {
+            let polled = opened.as_mut().poll(task);
+            if polled.is_pending() {
+                entered.take().into_iter().for_each(|entered| entered.answer(()));
+            }
+            polled
+        });
+        gate.await.unwrap();
     }
 }

@@ -5,8 +5,8 @@ mod common;
 use std::time::Duration;
 
 use actors_core::{
-    Actor, CallError, Context, Down, ExitReason, Handler, Message, Name, NameError, ReplyTo,
-    SendError,
+    Actor, CallError, Context, Down, ExitReason, Handler, Message, Name, NameError, ReplyTo, Root,
+    SendError, System,
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere};
 use crossbeam_channel::{Sender, unbounded};
@@ -156,19 +156,14 @@ fn core_34_core_24_the_root_actor_takes_names() {
         assert_eq!(system.connect(&name), Err(CallError::Name(unknown())));
         system.disconnect(&name);
         system.monitor(&name);
+        root(&system, 0, 1).await;
         let actor = system.spawn(Recorder::default());
         system.register("r", &actor).unwrap();
         assert_eq!(system.register("again", &system.named::<Watcher>("r")), Err(wrong()));
         system.connect(&name).unwrap();
         system.monitor(&name);
         name.stop(ExitReason::Shutdown).unwrap();
-        let root = loop {
-            let root = system.root();
-            if (root.exits.len(), root.downs.len()) == (1, 2) {
-                break root;
-            }
-            system.host().clock.sleep(TICK).await;
-        };
+        let root = root(&system, 1, 2).await;
         assert_eq!(
             (root.exits[0].actor, &root.exits[0].reason),
             (actor.id(), &ExitReason::Shutdown)
@@ -179,6 +174,17 @@ fn core_34_core_24_the_root_actor_takes_names() {
             (actor.id(), &ExitReason::Shutdown)
         );
     });
+}
+
+/// What the root actor has lived through, once there are so many exits and downs.
+async fn root(system: &System, exits: usize, downs: usize) -> Root {
+    loop {
+        let root = system.root();
+        if (root.exits.len(), root.downs.len()) == (exits, downs) {
+            return root;
+        }
+        system.host().clock.sleep(TICK).await;
+    }
 }
 
 fn wrong() -> NameError {
