@@ -249,14 +249,7 @@ fn restarts(n: u64, crash: Crash) -> Duration {
         .child(ChildSpec::new("fragile", || Fragile));
     let supervisor = system.block_on(supervisor.start(&system)).expect("it starts");
     let fragile = system.block_on(supervisor.child::<Fragile>("fragile")).expect("it is a child");
-    system.spawn_task(async move {
-        let start = Instant::now();
-        for i in 0..n {
-            // The question waits in the mailbox for the next life.
-            fragile.send(crash).expect("the address stands");
-            fragile.call(Question(i)).await.expect("an answer of the next life");
-        }
-        tell.send(start.elapsed()).expect("the main thread waits");
-    });
-    elapsed.recv().expect("the task tells")
+    let tester = system.spawn(Tester { fragile, tell });
+    tester.send(Restarts(n, crash)).expect("it lives");
+    elapsed.recv().expect("the tester tells")
 }

@@ -96,7 +96,7 @@ pub(crate) trait Peer: Sync {
     }
 
     /// A supervised actor panics, is restarted, and answers, `n` times. From telling it to crash to
-    /// the answer, as a task of the system sees it.
+    /// the answer, as a task sees it, or an actor where actors are no tasks.
     fn restart_panic(&self, _n: u64) -> Samples {
         Samples::new()
     }

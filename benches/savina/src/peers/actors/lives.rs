@@ -1,6 +1,10 @@
 //! The actors of the workloads that start, restart and set timers.
 
-use std::{hint::black_box, time::Duration};
+use std::{
+    hint::black_box,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 use actors_core::{Actor, Context, ExitReason, Handler, Link, Message, StartError};
 
@@ -104,6 +108,29 @@ impl Handler<Crash> for Fragile {
 impl Handler<Question> for Fragile {
     async fn handle(&mut self, Question(i): Question, _: &mut Context<Self>) -> u64 {
         i
+    }
+}
+
+/// Makes the other fail, and waits for the answer of its next life.
+pub(super) struct Tester {
+    pub(super) fragile: Link<Fragile>,
+    pub(super) tell: mpsc::Sender<Duration>,
+}
+
+pub(super) struct Restarts(pub(super) u64, pub(super) Crash);
+messages!(Restarts => ());
+
+impl Actor for Tester {}
+
+impl Handler<Restarts> for Tester {
+    async fn handle(&mut self, Restarts(n, crash): Restarts, _: &mut Context<Self>) {
+        let start = Instant::now();
+        for i in 0..n {
+            // The question waits in the mailbox for the next life.
+            self.fragile.send(crash).expect("the address stands");
+            self.fragile.call(Question(i)).await.expect("an answer of the next life");
+        }
+        self.tell.send(start.elapsed()).expect("the main thread waits");
     }
 }
 
