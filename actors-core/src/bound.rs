@@ -1,14 +1,15 @@
 //! Bounded mailboxes: how many messages may wait, and who waits for room.
 //!
-//! Senders count a message in before they queue it, the consumer counts it out when it takes it up.
-//! Signals are not counted: they pass every bound. A sender that waits says so before it tries once
-//! more; a consumer looks for those after it has counted out: one of them sees the other.
+//! Senders count a message in before they queue it, the consumer counts it out when it takes it up: two
+//! counters on two cache lines, each written by its side. Senders look at the other one only when
+//! there seems to be no room. Signals are not counted: they pass every bound.
+//!
+//! A sender that waits says so before it tries once more; a consumer looks for those after it has counted
+//! out. With a full fence between the two steps on both sides, one of them sees the other.
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use event_listener::Event;
 
 use crate::{
@@ -17,56 +18,96 @@ use crate::{
     here,
     recipient::Receives,
     supervision::{OnExit, Seat},
+    sync::{AtomicUsize, Ordering, fence},
     system::drives_this_thread,
 };
 
+#[cfg(all(test, actors_loom))]
+mod model;
+
 pub(crate) struct Bound {
-    /// Zero: there is none.
-    capacity: AtomicUsize,
-    queued: AtomicUsize,
-    waiting: AtomicUsize,
+    capacity: usize,
+    senders: CachePadded<Senders>,
+    consumer: CachePadded<Consumer>,
     room: Event,
 }
 
+struct Senders {
+    /// Messages that were let in, and for a moment those that were not.
+    entered: AtomicUsize,
+    /// What `left` was when a sender last looked.
+    left: AtomicUsize,
+}
+
+struct Consumer {
+    /// Messages that were taken up.
+    left: AtomicUsize,
+    /// Messages until those who wait are woken in the midst of a turn.
+    until: AtomicUsize,
+    /// Senders that wait.
+    waiting: AtomicUsize,
+}
+
 impl Bound {
-    pub(crate) const fn none() -> Self {
+    pub(crate) fn of(capacity: usize) -> Self {
         Self {
-            capacity: AtomicUsize::new(0),
-            queued: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
+            capacity,
+            senders: CachePadded::new(Senders {
+                entered: AtomicUsize::new(0),
+                left: AtomicUsize::new(0),
+            }),
+            consumer: CachePadded::new(Consumer {
+                left: AtomicUsize::new(0),
+                until: AtomicUsize::new(half(capacity)),
+                waiting: AtomicUsize::new(0),
+            }),
             room: Event::new(),
         }
     }
 
-    pub(crate) fn set_capacity(&self, capacity: usize) {
-        self.capacity.store(capacity, Ordering::Release);
-    }
-
     /// False when the mailbox is full.
+    #[inline]
     pub(crate) fn enter(&self) -> bool {
-        let capacity = self.capacity.load(Ordering::Relaxed);
-        if self.queued.fetch_add(1, Ordering::SeqCst) < capacity {
-            return true;
+        let Senders { entered, left } = &*self.senders;
+        let before = entered.fetch_add(1, Ordering::AcqRel);
+        let has_room = |left| surplus(before, left) < self.capacity;
+        has_room(left.load(Ordering::Relaxed)) || {
+            let now = self.consumer.left.load(Ordering::Acquire);
+            // Another sender may put an older one there: then somebody looks once more.
+            left.store(now, Ordering::Relaxed);
+            let enters = has_room(now);
+            if !enters {
+                entered.fetch_sub(1, Ordering::AcqRel);
+            }
+            enters
         }
-        self.queued.fetch_sub(1, Ordering::SeqCst);
-        false
     }
 
-    /// The consumer has taken a message up.
+    /// The consumer has taken a message up. Those who wait are woken at the end of a turn; in a long
+    /// one, whenever half of the mailbox was taken up.
+    #[inline]
     pub(crate) fn leave(&self) {
-        let left = self.queued.fetch_sub(1, Ordering::SeqCst) - 1;
-        // Those who wait are woken at the end of a turn; in a long one, when half is free.
-        if left == self.capacity.load(Ordering::Relaxed) / 2 {
-            self.admit();
+        let Consumer { left, until, .. } = &*self.consumer;
+        left.store(left.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        match until.load(Ordering::Relaxed) {
+            1 => {
+                until.store(half(self.capacity), Ordering::Relaxed);
+                self.admit();
+            }
+            more => until.store(more - 1, Ordering::Relaxed),
         }
     }
 
     /// Wakes those who wait for room, as many as there is room for.
     pub(crate) fn admit(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            let capacity = self.capacity.load(Ordering::Relaxed);
-            self.room.notify(capacity.saturating_sub(self.queued.load(Ordering::SeqCst)));
+        if self.is_waited_for() {
+            self.room.notify(self.capacity.saturating_sub(self.len()));
         }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.consumer.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// The actor is dead: everybody is to hear of it.
@@ -75,8 +116,19 @@ impl Bound {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
+        let left = self.consumer.left.load(Ordering::Acquire);
+        surplus(self.senders.entered.load(Ordering::Acquire), left)
     }
+}
+
+/// How far one counter is ahead of the other, which may have been read later.
+const fn surplus(entered: usize, left: usize) -> usize {
+    let ahead = entered.wrapping_sub(left).cast_signed();
+    if ahead < 0 { 0 } else { ahead.cast_unsigned() }
+}
+
+const fn half(capacity: usize) -> usize {
+    capacity.div_ceil(2)
 }
 
 impl System {
@@ -109,7 +161,7 @@ impl<A: Actor> ActorCell<A> {
     /// Before anybody sends.
     fn set_bound(&self, capacity: usize) {
         assert!(capacity > 0, "a mailbox without room takes nothing");
-        self.ext().bound().set_capacity(capacity);
+        self.ext().set_bound(Bound::of(capacity));
         self.flag(BOUNDED, true);
     }
 }
@@ -132,7 +184,10 @@ impl<A: Actor> Link<A> {
     where
         A: Handler<M>,
     {
-        wait_for_room(&**self.cell(), message, timeout).await
+        match self.send(message) {
+            Err(SendError::Full(message)) => wait_for_room(&**self.cell(), message, timeout).await,
+            sent => sent,
+        }
     }
 
     /// [`send_wait`](Self::send_wait) for plain threads.
@@ -151,12 +206,13 @@ impl<A: Actor> Link<A> {
     }
 }
 
+/// For a message for which there was no room, or may be none.
 pub(crate) async fn wait_for_room<M: Message>(
     actor: &dyn Receives<M>,
-    message: M,
+    mut message: M,
     timeout: Duration,
 ) -> Result<(), SendError<M>> {
-    let mut message = match actor.receive(message, None, here::epoch()) {
+    message = match actor.receive(message, None, here::epoch()) {
         Err(SendError::Full(message)) => message,
         sent => return sent,
     };
@@ -193,13 +249,14 @@ struct Waiting<'a>(&'a Bound);
 
 impl<'a> Waiting<'a> {
     fn on(bound: &'a Bound) -> Self {
-        bound.waiting.fetch_add(1, Ordering::SeqCst);
+        bound.consumer.waiting.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         Self(bound)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.0.consumer.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

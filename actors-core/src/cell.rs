@@ -455,7 +455,9 @@ impl<A: Actor> ActorCell<A> {
         }
         self.drain(cursor);
         let Some(ext) = self.ext.get() else { return };
-        ext.bound().close();
+        if let Some(bound) = ext.known_bound() {
+            bound.close();
+        }
         let mut rare = ext.lock();
         let letters = rare.take_letters();
         let watchers = std::mem::take(&mut rare.watchers);

@@ -23,6 +23,7 @@ use crate::{
     remote::Route,
     run::{Step, Turn},
     supervision::OnExit,
+    sync::OnceBox,
 };
 
 pub(crate) type DownAction<A> = Box<dyn FnOnce(&mut A, Down, &mut Context<A>) + Send>;
@@ -35,7 +36,7 @@ pub(crate) struct Ext<A: Actor> {
     id: ActorId,
     /// When a timer will wake the actor, in nanoseconds; zero if none will.
     alarm: AtomicU64,
-    bound: Bound,
+    bound: OnceBox<Bound>,
     rare: Mutex<Rare<A>>,
 }
 
@@ -116,15 +117,26 @@ impl<A: Actor> Ext<A> {
             task: None,
             scheduled: false,
         };
-        Self { id, alarm: AtomicU64::new(0), bound: Bound::none(), rare: Mutex::new(rare) }
+        Self { id, alarm: AtomicU64::new(0), bound: OnceBox::new(), rare: Mutex::new(rare) }
     }
 
     pub(crate) const fn id(&self) -> ActorId {
         self.id
     }
 
-    pub(crate) const fn bound(&self) -> &Bound {
-        &self.bound
+    /// Of an actor whose mailbox is bounded.
+    #[inline]
+    pub(crate) fn bound(&self) -> &Bound {
+        self.known_bound().expect("set before the flag that says so")
+    }
+
+    pub(crate) fn known_bound(&self) -> Option<&Bound> {
+        self.bound.get()
+    }
+
+    pub(crate) fn set_bound(&self, bound: Bound) {
+        let fresh = self.bound.set(Box::new(bound));
+        debug_assert!(fresh.is_ok());
     }
 
     /// Whether a timer must be set so that the actor wakes at `deadline` or before. Its firing says so
