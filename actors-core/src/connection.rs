@@ -173,7 +173,7 @@ impl<A: Actor> Payload<A> for ExitSignal {
                 return Step::Next;
             } else {
                 drop(rare);
-                return turn.stop(exit.reason);
+                return Step::end(exit.reason);
             }
         }
         turn.handle(move |actor, cx| actor.on_exit(exit, cx))

@@ -209,3 +209,10 @@ pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
         std::mem::forget(nested);
     }
 }
+
+/// Drops of the user's values may panic: that stays here.
+pub(crate) fn contained(f: impl FnOnce()) {
+    if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
+        drop_payload(payload);
+    }
+}

@@ -127,8 +127,8 @@ pub(crate) struct StopSignal(pub(crate) ExitReason);
 impl<A: Actor> Payload<A> for StopSignal {
     const MESSAGE: bool = false;
 
-    fn run(self, turn: &mut Turn<'_, A>) -> Step {
-        turn.stop(self.0)
+    fn run(self, _turn: &mut Turn<'_, A>) -> Step {
+        Step::end(self.0)
     }
 
     fn refuse(self, _error: CallError) {}
@@ -155,7 +155,7 @@ impl<A: Actor> Payload<A> for AutoStop {
             turn.cell().stop_unlinked();
             return Step::Next;
         }
-        turn.stop(ExitReason::Normal)
+        Step::end(ExitReason::Normal)
     }
 
     fn refuse(self, _error: CallError) {}

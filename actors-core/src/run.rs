@@ -4,28 +4,30 @@
 use std::{
     mem::{ManuallyDrop, forget},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     ptr::NonNull,
     sync::Arc,
     task::{Context as TaskContext, Poll, Wake, Waker},
 };
 
 use crate::{
-    Actor, CallError, Context, DeadLetterCause, ExitReason, GroupEpoch, MonitorRef, StartError,
-    cell::{AFTER, ActorCell, AnyCell, BOUNDED, COUNT, EPOCH, GROUPED, OVERTAKEN, Phase, STOPPED},
+    Actor, Context, DeadLetterCause, ExitReason, GroupEpoch, MonitorRef, StartError,
+    cell::{ActorCell, AnyCell, EPOCH, OVERTAKEN, Phase},
     ext::{DownAction, drop_guarded, drop_payload},
     frame::{End, Flow, Frame, Handled, Says},
-    group::{Admission, admit},
     here,
-    mailbox::{Cursor, Leave},
+    mailbox::Cursor,
     metrics::Tally,
-    node::{Letter, Node, What},
+    node::{Node, What},
     pace::Pace,
     span,
 };
 
+pub(crate) use self::drive::Drive;
+
+mod drive;
 #[cfg(all(test, actors_loom))]
 mod model;
+mod serve;
 
 /// How a turn ended.
 pub(crate) enum Outcome {
@@ -51,6 +53,13 @@ pub(crate) enum Step {
     /// `term` is over.
     Over,
     Leave(Outcome),
+}
+
+impl Step {
+    /// The incarnation ends.
+    pub(crate) fn end(reason: ExitReason) -> Self {
+        Self::End(Box::new(reason))
+    }
 }
 
 pub(crate) struct Turn<'a, A: Actor> {
@@ -212,7 +221,7 @@ impl<A: Actor> Turn<'_, A> {
                 Step::Next
             }
             Flow::Over => Step::Over,
-            Flow::Crashed(payload) => Step::End(Box::new(self.crash(payload))),
+            Flow::Crashed(payload) => Step::end(self.crash(payload)),
         }
     }
 
@@ -347,167 +356,6 @@ impl<A: Actor> Turn<'_, A> {
         Outcome::Ended
     }
 
-    #[inline]
-    fn serve(&mut self, pace: &Pace) -> Step {
-        let cell = self.cell;
-        loop {
-            if cell.has_notes()
-                && let Some(reason) = self.read_notes()
-            {
-                return Step::End(Box::new(reason));
-            }
-            if pace.is_spent() {
-                return self.come_again();
-            }
-            let flags = cell.flags();
-            if flags & (OVERTAKEN | COUNT) != 0 {
-                match self.look_up(flags, pace) {
-                    Some(Step::Next) => continue,
-                    Some(step) => return step,
-                    None => {}
-                }
-            }
-            // SAFETY: the right to consume is ours.
-            let Some(node) = (unsafe { cell.mailbox.next(&mut self.cursor) }) else {
-                match self.run_dry() {
-                    Some(outcome) => return Step::Leave(outcome),
-                    None => continue,
-                }
-            };
-            // SAFETY: the node is the consumer's.
-            let ops = unsafe { node.as_ref() }.ops();
-            pace.spend(&ops.what);
-            if ops.what.message {
-                if flags & BOUNDED != 0 {
-                    cell.ext().bound().leave();
-                }
-                if flags & GROUPED != 0 && !self.admits(node) {
-                    continue;
-                }
-                cell.count_handled();
-            }
-            self.during = &ops.what;
-            // SAFETY: its payload is there.
-            match self.within_span(|turn| unsafe { Node::run(node, turn) }) {
-                Step::Next => {}
-                step => return step,
-            }
-        }
-    }
-
-    /// The mailbox has no more: `None` if it has after all.
-    #[inline]
-    fn run_dry(&mut self) -> Option<Outcome> {
-        self.count();
-        self.let_in();
-        for _ in 0..SPINS {
-            // SAFETY: the right to consume is ours, and after `Idle` nothing is touched any more.
-            match unsafe { self.cell.mailbox.leave(&self.cursor) } {
-                Leave::Idle => return Some(Outcome::Idle),
-                // SAFETY: the right to consume is ours.
-                Leave::Busy if unsafe { self.cell.mailbox.has_next(&self.cursor) } => return None,
-                Leave::Busy => std::hint::spin_loop(),
-            }
-        }
-        // SAFETY: as above.
-        unsafe { self.cell.mailbox.pause(&self.cursor) };
-        Some(Outcome::Again)
-    }
-
-    fn come_again(&mut self) -> Step {
-        self.count();
-        self.let_in();
-        // SAFETY: the right to consume is ours, and passed on with the outcome.
-        unsafe { self.cell.mailbox.pause(&self.cursor) };
-        Step::Leave(Outcome::Again)
-    }
-
-    /// Whoever waits for room in the mailbox may look again.
-    #[inline]
-    fn let_in(&self) {
-        if self.cell.has(BOUNDED) {
-            self.cell.ext().bound().admit();
-        }
-    }
-
-    /// What the handler before has left to do. `Some`: the actor has stopped itself.
-    #[cold]
-    fn read_notes(&mut self) -> Option<ExitReason> {
-        let notes = self.cell.take_notes();
-        let ext = self.cell.ext();
-        if notes & EPOCH != 0 {
-            ext.lock().life.message_epoch = None;
-        }
-        if notes & AFTER != 0 {
-            self.handled = true;
-            let after = std::mem::take(&mut ext.lock().life.after);
-            for f in after {
-                f(self.actor());
-            }
-            self.handled = false;
-        }
-        if notes & STOPPED != 0 { ext.lock().life.stop.take() } else { None }
-    }
-
-    /// What goes before the mailbox, if anything does.
-    #[cold]
-    fn look_up(&mut self, flags: u8, pace: &Pace) -> Option<Step> {
-        let mut rare = self.cell.ext().lock();
-        if flags & COUNT != 0 {
-            self.cell.flag(COUNT, false);
-            // SAFETY: the right to consume is ours.
-            rare.depth = unsafe { self.cell.mailbox.count(&self.cursor, MOST_COUNTED) };
-        }
-        if let Some(reason) = rare.ends.pop_front() {
-            self.cell.flag(OVERTAKEN, rare.overtakes());
-            return Some(Step::End(Box::new(reason)));
-        }
-        let urgent = rare.urgent.pop_front();
-        let is_urgent = urgent.is_some();
-        let letter = urgent.or_else(|| rare.front.pop_front());
-        self.cell.flag(OVERTAKEN, rare.overtakes());
-        drop(rare);
-        let letter = letter?;
-        pace.spend(&letter.ops().what);
-        if !is_urgent {
-            let epoch = letter.epoch();
-            match admit(self.cell.epoch(), epoch) {
-                Admission::Handle => {}
-                Admission::Ahead => {
-                    self.cell.ext().lock().ahead.push_back(letter);
-                    return Some(Step::Next);
-                }
-                Admission::Fenced => {
-                    self.cell.bury(letter, DeadLetterCause::Fenced, CallError::Fenced);
-                    return Some(Step::Next);
-                }
-            }
-        }
-        self.cell.count_handled();
-        self.during = &letter.ops().what;
-        Some(self.within_span(|turn| letter.run(turn)))
-    }
-
-    /// Whether the member of a group handles the message; if not, it was put away.
-    #[cold]
-    fn admits(&self, node: NonNull<Node<A>>) -> bool {
-        // SAFETY: the node is the consumer's and has its payload.
-        let epoch = unsafe { Node::epoch(node) };
-        match admit(self.cell.epoch(), epoch) {
-            Admission::Handle => return true,
-            Admission::Ahead => {
-                // SAFETY: as above; it is taken here only.
-                let letter: Letter<A> = unsafe { Node::detach(node) };
-                self.cell.ext().lock().ahead.push_back(letter);
-            }
-            Admission::Fenced => {
-                // SAFETY: as above; it is taken here only.
-                unsafe { self.cell.bury_node(node, DeadLetterCause::Fenced, CallError::Fenced) };
-            }
-        }
-        false
-    }
-
     /// Polls a handler that waited.
     fn resume(&mut self, frame: Frame<A>, pace: &Pace) -> Step {
         self.cell.control.resume();
@@ -563,7 +411,7 @@ impl<A: Actor> Turn<'_, A> {
         let span = self.take_span().unwrap_or_else(tracing::Span::none);
         span.in_scope(|| here::orphaning(&reason, || drop_guarded(frame)));
         self.report_cut();
-        Step::End(Box::new(reason))
+        Step::end(reason)
     }
 
     fn crash(&mut self, payload: Box<dyn std::any::Any + Send>) -> ExitReason {
@@ -589,12 +437,6 @@ impl<A: Actor> Turn<'_, A> {
         self.cell.has(OVERTAKEN) || unsafe { self.cell.mailbox.has_next(&self.cursor) }
     }
 
-    /// Ends the incarnation, in order with the messages.
-    #[allow(clippy::unused_self, reason = "only a turn may do it")]
-    pub(crate) fn stop(&mut self, reason: ExitReason) -> Step {
-        Step::End(Box::new(reason))
-    }
-
     pub(crate) fn set_message_epoch(&mut self, epoch: GroupEpoch) {
         self.cell.ext().lock().life.message_epoch = Some(epoch);
         self.cell.note(EPOCH);
@@ -606,11 +448,6 @@ impl<A: Actor> Turn<'_, A> {
         taken.map(|(_, action)| action)
     }
 }
-
-/// Rounds that a consumer waits for a sender between its two steps.
-const SPINS: usize = 64;
-/// How far a mailbox is counted for [`crate::ActorInfo`].
-const MOST_COUNTED: usize = 1 << 20;
 
 fn take_end<A: Actor>(cell: &ActorCell<A>) -> Option<ExitReason> {
     if !cell.has(OVERTAKEN) {
@@ -628,69 +465,6 @@ pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
         .map(|s| (*s).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a payload that is no text".to_owned())
-}
-
-/// One incarnation as a task of the host, where the host has no workers: in a simulation.
-pub(crate) struct Drive<A: Actor> {
-    cell: Arc<ActorCell<A>>,
-    over: bool,
-}
-
-impl<A: Actor> Drive<A> {
-    pub(crate) const fn new(cell: Arc<ActorCell<A>>) -> Self {
-        Self { cell, over: false }
-    }
-}
-
-impl<A: Actor> Future for Drive<A> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        let cell = &self.cell;
-        let mut rare = cell.ext().lock();
-        if !rare.task.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
-            rare.task = Some(task.waker().clone());
-        }
-        let scheduled = std::mem::take(&mut rare.scheduled);
-        drop(rare);
-        // Handlers that wait hold the waker of this task: it is the one that `control` waits for.
-        if !scheduled && !cell.control.wake() {
-            return Poll::Pending;
-        }
-        // One node a poll, so that a seed may choose another order after each.
-        // SAFETY: the right to run comes with `scheduled`, or from the handler that was woken.
-        match unsafe { cell.run(Some(task.waker()), &Pace::of(1)) } {
-            Outcome::Idle | Outcome::Wait => Poll::Pending,
-            Outcome::Again => {
-                cell.ext().lock().scheduled = true;
-                task.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Outcome::Ended => {
-                self.over = true;
-                Poll::Ready(())
-            }
-        }
-    }
-}
-
-impl<A: Actor> Drop for Drive<A> {
-    /// The node was killed: the actor is gone and nobody hears of it.
-    fn drop(&mut self) {
-        if self.over {
-            return;
-        }
-        // SAFETY: a task that is dropped is not being polled, and its cell is run by no other.
-        let (frame, state) = unsafe { (self.cell.take_frame(), self.cell.state().take()) };
-        let (life, start) = {
-            let mut rare = self.cell.ext().lock();
-            rare.task = None;
-            (std::mem::take(&mut rare.life), rare.start.take())
-        };
-        drop_guarded(frame);
-        drop_guarded(state);
-        drop_guarded((life, start));
-    }
 }
 
 /// A waker of the cell that stands for no count of it; its clones do.
