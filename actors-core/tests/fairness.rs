@@ -121,6 +121,9 @@ fn core_36_a_handler_that_does_not_return_is_found() {
         release.store(true, Ordering::Relaxed);
         let down = system.block_on(stuck.down());
         assert!(matches!(down.reason, ExitReason::Killed | ExitReason::NoProc), "{down:?}");
+        while told.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
         assert_eq!((told.load(Ordering::SeqCst), reports.try_iter().count()), (1, 0));
         drop(patient);
     }

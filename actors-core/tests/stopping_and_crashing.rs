@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use actors_core::{
-    Actor, Context, DeadLetterCause, Down, ExitReason, Handler, Link, Message, Status,
+    Actor, Call, Context, DeadLetterCause, Down, ExitReason, Handler, Link, Message, Status,
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere};
 use crossbeam_channel::{Sender, unbounded};
@@ -104,6 +104,20 @@ fn core_9_term_runs_on_every_way_out() {
     });
 }
 
+/// Crashes with a message of its own in the mailbox.
+struct CrashBefore(Record);
+
+impl Message for CrashBefore {
+    type Reply = ();
+}
+
+impl Handler<CrashBefore> for Recorder {
+    async fn handle(&mut self, CrashBefore(later): CrashBefore, cx: &mut Context<Self>) {
+        cx.link().send(later).unwrap();
+        panic!("as asked");
+    }
+}
+
 /// A panic of an unlinked actor: the cause is kept, others live.
 #[test]
 fn core_13_a_panic_stays_with_its_actor() {
@@ -112,8 +126,7 @@ fn core_13_a_panic_stays_with_its_actor() {
         let actor = system.spawn(Recorder::default());
         let letters = system.dead_letters();
         let down = actor.down();
-        actor.send(Crash).unwrap();
-        actor.send(Record(1)).unwrap();
+        actor.send(CrashBefore(Record(1))).unwrap();
         let cause = down.await.reason;
         assert!(matches!(&cause, ExitReason::Panic { message, .. } if message == "as asked"));
         assert_eq!(actor.info().last_error, Some(cause.clone()));
@@ -335,15 +348,30 @@ fn core_38_drops_that_panic_are_contained() {
     });
 }
 
-struct Later(bool);
+/// Does something, and queues a function that is never run.
+struct Fail;
+
+impl Message for Fail {
+    type Reply = Call<()>;
+}
+
+impl Handler<Fail> for Armed {
+    async fn handle(&mut self, _: Fail, cx: &mut Context<Self>) -> Call<()> {
+        cx.after(|_| panic!("after the handler"));
+        let bomb = Bomb;
+        cx.link().exec(move |_| drop(bomb))
+    }
+}
+
+struct Later;
 
 impl Message for Later {
     type Reply = ();
 }
 
 impl Handler<Later> for Armed {
-    async fn handle(&mut self, Later(panic): Later, cx: &mut Context<Self>) {
-        cx.after(move |_| assert!(!panic, "after the handler"));
+    async fn handle(&mut self, _: Later, cx: &mut Context<Self>) {
+        cx.after(|_| ());
     }
 }
 
@@ -353,10 +381,9 @@ impl Handler<Later> for Armed {
 fn core_38_what_runs_after_a_handler_is_contained() {
     everywhere(|system| async move {
         let actor = system.spawn(Armed(Bomb));
-        actor.call(Later(false)).await.unwrap();
-        let (down, bomb) = (actor.down(), Bomb);
-        actor.send(Later(true)).unwrap();
-        let unrun = actor.exec(move |_| drop(bomb));
+        actor.call(Later).await.unwrap();
+        let down = actor.down();
+        let unrun = actor.call(Fail).await.unwrap();
         let Down { reason, .. } = down.await;
         assert!(
             matches!(&reason, ExitReason::Panic { message, .. } if message == "after the handler")
