@@ -213,8 +213,10 @@ fn core_41_a_question_handed_on_ends_with_the_one_it_reached() {
         let front = system.spawn(Front(slow.clone()));
         let handed_on = front.call(Wait(0)).forever();
         front.exec(|_| ()).await.unwrap();
+        let down = slow.down();
         slow.kill();
         assert_eq!(handed_on.await, Err(CallError::Died(ExitReason::Killed)));
+        down.await;
         assert_eq!(front.call(Wait(0)).forever().await, Err(CallError::NoReply));
     });
 }
