@@ -41,7 +41,9 @@ pub(crate) trait AnyCell: Send + Sync {
     fn unwatch_node(&self, node: SystemId);
     fn group(&self) -> Option<GroupEpoch>;
     fn set_group(&self, group: Option<GroupEpoch>);
-    fn set_name(&self, name: Option<String>) -> bool;
+    /// False if it is dead.
+    fn add_name(&self, name: &str) -> bool;
+    fn remove_name(&self, name: &str);
     fn location(&self) -> Location;
     fn relocate(&self, location: Location, route: Arc<dyn Route>) -> bool;
     /// A proxy hears of the end of its actor, or of the connection to it.
@@ -110,7 +112,7 @@ impl<A: Actor> AnyCell for ActorCell<A> {
             Life::Dead => (Status::Dead(reason()), 0),
         };
         ActorInfo {
-            name: rare.name.clone(),
+            name: rare.names.first().cloned(),
             system: rare.elsewhere.as_ref().map_or(info.system, |elsewhere| elsewhere.node),
             status,
             mailbox_len: queued + rare.held(),
@@ -219,13 +221,19 @@ impl<A: Actor> AnyCell for ActorCell<A> {
         }
     }
 
-    fn set_name(&self, name: Option<String>) -> bool {
+    fn add_name(&self, name: &str) -> bool {
         let mut rare = self.ext().lock();
-        if name.is_some() && self.settled_life() == Life::Dead {
+        if self.settled_life() == Life::Dead {
             return false;
         }
-        rare.name = name;
+        rare.names.push(name.into());
         true
+    }
+
+    fn remove_name(&self, name: &str) {
+        if let Some(ext) = self.known_ext() {
+            ext.lock().names.retain(|own| own != name);
+        }
     }
 
     fn location(&self) -> Location {

@@ -46,7 +46,8 @@ pub(crate) struct Rare<A: Actor> {
     pub(crate) supervisor: Option<OnExit>,
     pub(crate) watchers: Vec<Watcher>,
     pub(crate) connections: Connections,
-    pub(crate) name: Option<String>,
+    /// In the registry, the oldest first.
+    pub(crate) names: Vec<String>,
     pub(crate) last_error: Option<ExitReason>,
     pub(crate) location_version: u32,
     pub(crate) elsewhere: Option<Elsewhere>,
@@ -101,7 +102,7 @@ impl<A: Actor> Ext<A> {
             supervisor: None,
             watchers: Vec::new(),
             connections: Connections::default(),
-            name: None,
+            names: Vec::new(),
             last_error: None,
             location_version: 0,
             elsewhere: None,

@@ -9,7 +9,7 @@ pub struct ActorInfo {
     pub id: ActorId,
     /// The type of its state.
     pub type_name: &'static str,
-    /// Its name in the registry.
+    /// Its name in the registry; of several the oldest.
     pub name: Option<String>,
     /// The system it runs in; with [`Status::Remote`] the other node's.
     pub system: SystemId,

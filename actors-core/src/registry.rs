@@ -14,7 +14,7 @@ impl Registry {
         if names.contains_key(name) {
             return Err(NameError::Taken(name.into()));
         }
-        if !actor.cell().set_name(Some(name.into())) {
+        if !actor.cell().add_name(name) {
             return Err(NameError::Dead);
         }
         names.insert(name.into(), actor.clone());
@@ -35,9 +35,11 @@ impl Registry {
     }
 
     pub(crate) fn release(&self, name: &str) -> Result<(), NameError> {
-        let removed = self.0.lock().remove(name);
-        let link = removed.ok_or_else(|| NameError::Unknown(name.into()))?;
-        link.cell().set_name(None);
+        let mut names = self.0.lock();
+        let link = names.remove(name).ok_or_else(|| NameError::Unknown(name.into()))?;
+        link.cell().remove_name(name);
+        drop(names);
+        drop(link);
         Ok(())
     }
 

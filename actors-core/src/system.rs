@@ -171,7 +171,7 @@ impl System {
         self.0.host.executor.spawn(Box::pin(task));
     }
 
-    /// Gives an actor a name.
+    /// Gives an actor a name. It may have several.
     ///
     /// # Errors
     /// [`NameError::Taken`], [`NameError::Dead`]; by another name, [`NameError::Unknown`] too.

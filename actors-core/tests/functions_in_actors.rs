@@ -97,6 +97,37 @@ fn core_4_info_and_query_tell_how_an_actor_is() {
     });
 }
 
+/// The mailbox of an actor without a bound is counted in the first turn after somebody has asked.
+#[test]
+fn core_4_a_busy_actor_tells_how_much_waited_in_its_last_turn() {
+    everywhere(|system| async move {
+        let clock = system.host().clock.clone();
+        let actor = system.spawn(Recorder::default());
+        let [(first, first_gate), (second, second_gate)] =
+            std::array::from_fn(|_| ReplyTo::channel());
+        let held = [first_gate, second_gate].map(|gate| actor.call(Hold(gate)));
+        for n in 0..3 {
+            actor.send(Record(n)).unwrap();
+        }
+        while actor.info().handled < 1 {
+            clock.sleep(Duration::from_micros(10)).await;
+        }
+        first.answer(());
+        while actor.info().handled < 2 {
+            clock.sleep(Duration::from_micros(10)).await;
+        }
+        assert_eq!(actor.info().mailbox_len, 4, "the second was waiting then");
+        second.answer(());
+        for held in held {
+            held.await.unwrap();
+        }
+        actor.exec(|_| ()).await.unwrap();
+        while actor.info().mailbox_len > 0 {
+            clock.sleep(Duration::from_micros(10)).await;
+        }
+    });
+}
+
 struct Step(u32);
 
 impl Message for Step {
@@ -181,10 +212,15 @@ fn core_4_a_snapshot_tells_of_every_actor() {
         }
         let seat: Seat<Recorder> = system.reserve(Arc::new(|_: ChildExit| {}));
         let child = seat.link();
-        seat.start(None, |_| async { Ok(Recorder::default()) }).await.unwrap();
-        let down = child.down();
-        child.send(Crash).unwrap();
-        let crash = down.await.reason;
+        let mut ends = Vec::new();
+        for life in 1..=2 {
+            let started = seat.start(None, |_| async { Ok(Recorder::default()) }).await;
+            assert_eq!(started, Ok(life));
+            let down = child.down();
+            child.send(Crash).unwrap();
+            ends.push(down.await.reason);
+        }
+        let crash = ends.pop().unwrap();
         child.send(Record(1)).unwrap();
         child.send(Record(2)).unwrap();
         let dead = system.spawn(Recorder::default());
@@ -198,7 +234,7 @@ fn core_4_a_snapshot_tells_of_every_actor() {
             all.iter()
                 .map(|info| (info.handled, info.mailbox_len, info.incarnation))
                 .collect::<Vec<_>>(),
-            [(3, 0, 1), (1, 2, 1), (0, 0, 1)]
+            [(3, 0, 1), (2, 2, 2), (0, 0, 1)]
         );
         let name = std::any::type_name::<Recorder>();
         assert!(all.iter().all(|info| info.type_name == name && info.system == system.id()));

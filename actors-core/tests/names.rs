@@ -45,6 +45,46 @@ fn core_33_a_name_goes_with_its_actor() {
     });
 }
 
+/// An unregistered name is free, for others too; whoever had it lives on without it.
+#[test]
+fn core_33_an_unregistered_name_is_free() {
+    everywhere(|system| async move {
+        let (first, second) = (system.spawn(Recorder(vec![1])), system.spawn(Recorder(vec![2])));
+        system.register("r", &first).unwrap();
+        assert_eq!(system.unregister("r"), Ok(()));
+        assert_eq!(system.whereis::<Recorder>("r").unwrap_err(), unknown());
+        assert_eq!(system.unregister("r"), Err(unknown()));
+        assert_eq!((first.info().name, first.call(Recorded).await), (None, Ok(vec![1])));
+        system.register("r", &second).unwrap();
+        let down = first.down();
+        first.stop(ExitReason::Normal);
+        down.await;
+        assert_eq!(system.named::<Recorder>("r").call(Recorded).await, Ok(vec![2]));
+    });
+}
+
+/// All names of an actor go with it, and each by itself before.
+#[test]
+fn core_33_every_name_of_an_actor_goes_with_it() {
+    everywhere(|system| async move {
+        let actor = system.spawn(Recorder::default());
+        for name in ["a", "b", "c"] {
+            system.register(name, &actor).unwrap();
+        }
+        assert_eq!(actor.info().name.as_deref(), Some("a"), "the first");
+        system.unregister("b").unwrap();
+        assert_eq!(actor.info().name.as_deref(), Some("a"));
+        let down = actor.down();
+        actor.send(Crash).unwrap();
+        down.await;
+        for name in ["a", "b", "c"] {
+            let unknown = NameError::Unknown(name.into());
+            assert_eq!(system.whereis::<Recorder>(name).unwrap_err(), unknown);
+        }
+        assert_eq!(actor.info().name, None);
+    });
+}
+
 /// A name works wherever a link does, and leads to whoever has it when it is used.
 #[test]
 fn core_34_a_name_is_an_address() {

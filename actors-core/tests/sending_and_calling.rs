@@ -91,6 +91,9 @@ fn core_11_a_dying_callee_is_no_timeout() {
         let slow = system.spawn(Slow);
         let in_hand = slow.call(Wait(0)).forever();
         let queued = slow.call(Wait(1)).forever();
+        while slow.info().handled == 0 {
+            system.host().clock.sleep(Duration::from_micros(10)).await;
+        }
         slow.kill();
         assert_eq!(in_hand.await, Err(CallError::Died(ExitReason::Killed)));
         assert_eq!(queued.await, Err(CallError::Died(ExitReason::Killed)));

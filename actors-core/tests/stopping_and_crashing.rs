@@ -2,10 +2,11 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actors_core::{
-    Actor, Call, Context, DeadLetterCause, Down, ExitReason, Handler, Link, Message, Status,
+    Actor, BoxFuture, Call, CallError, Context, DeadLetterCause, Down, ExitReason, Handler, Link,
+    Message, ReplyTo, Status, System, supervision::Seat,
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere};
 use crossbeam_channel::{Sender, unbounded};
@@ -206,11 +207,7 @@ impl Handler<Go> for Sender2 {
     }
 }
 
-async fn seen_eventually(
-    observer: &Link<Observer>,
-    system: &actors_core::System,
-    n: usize,
-) -> Vec<String> {
+async fn seen_eventually(observer: &Link<Observer>, system: &System, n: usize) -> Vec<String> {
     loop {
         let seen = observer.call(Seen2).await.unwrap();
         if seen.len() >= n {
@@ -311,6 +308,78 @@ fn core_40_what_it_sends_to_itself_is_handled_first() {
     });
 }
 
+/// Holds the actor up until it is let go.
+struct Hold(BoxFuture<'static, Result<(), CallError>>);
+
+impl Message for Hold {
+    type Reply = ();
+}
+
+impl Handler<Hold> for Recorder {
+    async fn handle(&mut self, Hold(gate): Hold, _cx: &mut Context<Self>) {
+        gate.await.unwrap();
+    }
+}
+
+/// An actor whose handler is in hand, and who lets it go.
+async fn held(system: &System, link: &Link<Recorder>) -> (ReplyTo<()>, Call<()>) {
+    let (release, gate) = ReplyTo::channel();
+    let (before, held) = (link.info().handled, link.call(Hold(gate)));
+    while link.info().handled == before {
+        system.host().clock.sleep(Duration::from_micros(10)).await;
+    }
+    (release, held)
+}
+
+/// An actor whose last link was dropped goes on if there is a link again before it comes to that.
+#[test]
+fn core_40_a_link_that_comes_back_in_time_keeps_it() {
+    everywhere(|system| async move {
+        let link = system.spawn(Recorder::default());
+        let (release, held) = held(&system, &link).await;
+        let weak = link.downgrade();
+        drop(link);
+        let again = weak.upgrade().expect("a handler is in hand");
+        release.answer(());
+        held.await.unwrap();
+        for n in 0..3 {
+            assert_eq!(again.call(Record(n)).await, Ok(()));
+        }
+        let down = again.down();
+        drop(again);
+        assert_eq!(down.await.reason, ExitReason::Normal, "the last link was dropped again");
+    });
+}
+
+/// A supervised actor needs no link, nor does one with a name; without the name it stops.
+#[test]
+fn core_40_a_supervisor_or_a_name_keeps_an_actor() {
+    everywhere(|system| async move {
+        let (tx, exits) = unbounded();
+        let seat: Seat<Recorder> = system.reserve(Arc::new(move |exit| drop(tx.send(exit))));
+        seat.start(None, |_| async { Ok(Recorder::default()) }).await.unwrap();
+        let (release, held) = held(&system, &seat.link()).await;
+        release.answer(());
+        held.await.unwrap();
+        for n in 0..3 {
+            assert_eq!(seat.link().call(Record(n)).await, Ok(()));
+        }
+        assert_eq!((seat.is_suspended(), exits.len()), (false, 0));
+
+        let link = system.spawn(Recorder::default());
+        system.register("r", &link).unwrap();
+        let down = link.down();
+        drop(link);
+        let name = system.named::<Recorder>("r");
+        for n in 0..3 {
+            assert_eq!(name.call(Record(n)).await, Ok(()));
+        }
+        system.unregister("r").unwrap();
+        assert_eq!(down.await.reason, ExitReason::Normal);
+        seat.retire(ExitReason::Shutdown);
+    });
+}
+
 struct Bomb;
 
 impl Drop for Bomb {
@@ -344,7 +413,37 @@ fn core_38_drops_that_panic_are_contained() {
         let actor = system.spawn(Armed(Bomb));
         let down = actor.down();
         actor.send(Throw).unwrap();
-        assert!(matches!(down.await.reason, ExitReason::Panic { .. }));
+        let during = std::any::type_name::<Throw>().into();
+        let message = "a payload that is no text".into();
+        assert_eq!(
+            down.await.reason,
+            ExitReason::Panic { message, during },
+            "not that of the drop"
+        );
+    });
+}
+
+/// Panics when it is dropped, with a payload that panics when it is dropped.
+struct Fuse;
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        std::panic::panic_any(Bomb);
+    }
+}
+
+struct Fused(#[allow(dead_code, reason = "it is there to be dropped")] Fuse);
+
+impl Actor for Fused {}
+
+/// A state whose drop panics with a payload whose drop panics is contained too.
+#[test]
+fn core_38_a_drop_that_panics_with_a_bomb_is_contained() {
+    everywhere(|system| async move {
+        let actor = system.spawn(Fused(Fuse));
+        let down = actor.down();
+        actor.stop(ExitReason::Shutdown);
+        assert_eq!(down.await.reason, ExitReason::Shutdown);
     });
 }
 

@@ -103,14 +103,14 @@ impl<A: Actor> ActorCell<A> {
         }
     }
 
-    /// The rest of a death: the state goes, the mailbox becomes dead letters, the name is free.
+    /// The rest of a death: the state goes, the mailbox becomes dead letters, the names are free.
     fn perish(&self, cursor: Cursor<Node<A>>) {
         // SAFETY: the right to run is ours, and it is not given back: nobody runs it again.
         drop_guarded(unsafe { self.state() }.take());
         if let Some(ext) = self.ext.get() {
-            let name = ext.lock().name.take();
-            if let Some(name) = name {
-                self.system.registry().remove(&name, self.id());
+            let names = std::mem::take(&mut ext.lock().names);
+            for name in &names {
+                self.system.registry().remove(name, self.id());
             }
         }
         if self.has(KNOWN) {
