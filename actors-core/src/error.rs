@@ -210,6 +210,9 @@ pub enum StartError {
     /// The address belongs to an actor of another type, or to one that is gone for good.
     #[error("the address cannot be used: {0}")]
     Address(String),
+    /// The actor that was to come under supervision has a supervisor. Nothing changed.
+    #[error("already supervised")]
+    AlreadySupervised,
 }
 
 impl StartError {

@@ -2,7 +2,9 @@
 
 use std::{fmt, num::NonZeroUsize, time::Duration};
 
-use actors_core::{Actor, BoxFuture, StartError, supervision::Failure, supervision::RestartSource};
+use actors_core::{
+    Actor, BoxFuture, Link, StartError, supervision::Failure, supervision::RestartSource,
+};
 
 use crate::{
     AutoShutdown, Backoff, Child, ChildKind, RestartPolicy, Shutdown, SpecError, SupervisorBuilder,
@@ -140,6 +142,28 @@ impl<A: Actor> ChildSpec<Local<A>> {
     /// An actor in this process that starts with `state` and is restarted from its last state.
     pub fn from_state(id: impl Into<String>, state: A) -> Self {
         Self::with(id, Local::from_state(state))
+    }
+
+    /// An actor that runs already and has no supervisor: it goes on as it is, as a child, and is
+    /// restarted from its last state. See [`adopting`](Self::adopting).
+    pub fn running(id: impl Into<String>, link: &Link<A>) -> Self {
+        let spec = Self::with(id, Local::running(link.clone()));
+        if spec.rules.kind == ChildKind::Supervisor {
+            return spec.restart(RestartPolicy::Permanent).shutdown(Shutdown::Infinity);
+        }
+        spec
+    }
+
+    /// Its first life is the one that this actor is in, which is not started anew; restarts go by the
+    /// spec. Its messages, its incarnation and its name stay; a bound of its mailbox is its own.
+    ///
+    /// Taking it fails with [`StartError::AlreadySupervised`] if it has a supervisor, with
+    /// [`StartError::Exited`] if it is dead, with [`StartError::Address`] if it is on another node; it
+    /// runs on then as before. The spec keeps it alive until then. A supervisor must not come below
+    /// itself.
+    pub fn adopting(mut self, link: &Link<A>) -> Self {
+        self.child.set_running(link.clone());
+        self
     }
 
     /// Restarts take their state from `source`. The first start does not.

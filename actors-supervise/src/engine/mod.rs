@@ -128,6 +128,10 @@ impl Engine {
             let ChildExit { incarnation, reason, .. } = exit;
             reporter.report(Input::Exited { key, incarnation, reason });
         });
+        let known = slot.child.link().map(|link| link.id());
+        if known.is_some() && known == self.inbox.owner() {
+            return Err(StartError::Address("it is the supervisor's own".into()));
+        }
         slot.child.attach(on_exit)?;
         slot.attached = true;
         slot.in_place = slot.child.in_place().is_some();
@@ -288,6 +292,8 @@ impl Engine {
         self.ids.remove(&slot.id);
         slot.child.retire(ExitReason::Shutdown);
         self.events.publish(Event::ChildRemoved { id: slot.id });
+        // Only now: who has asked for it finds its address dead.
+        slot.stopping.drain(..).for_each(|reply| reply.answer(Ok(())));
     }
 
     fn start_error(&self, key: Option<ChildKey>, error: StartError) -> SupervisorError {

@@ -26,10 +26,10 @@ impl Machine {
                 self.ask_to_stop(key);
             }
         } else {
-            self.effects.push_back(Effect::Stopped(key));
             if remove {
                 self.remove(key);
             }
+            self.effects.push_back(Effect::Stopped(key));
         }
         if let Some(id) = round {
             self.advance(id, now);

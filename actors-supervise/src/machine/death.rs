@@ -78,10 +78,10 @@ impl Machine {
         let Some(entry) = self.children.get_mut(&key) else { return };
         let temporary = entry.rules.restart == RestartPolicy::Temporary;
         if let Some(command) = entry.command.take() {
-            self.effects.push_back(Effect::Stopped(key));
             if temporary || command == Command::Remove {
                 self.remove(key);
             }
+            self.effects.push_back(Effect::Stopped(key));
         } else if let Some(id) = entry.round {
             if temporary {
                 self.leave(key);
