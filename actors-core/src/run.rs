@@ -12,7 +12,9 @@ use std::{
 
 use crate::{
     Actor, CallError, Context, DeadLetterCause, ExitReason, GroupEpoch, MonitorRef, StartError,
-    cell::{AFTER, ActorCell, AnyCell, BOUNDED, COUNT, EPOCH, GROUPED, OVERTAKEN, Phase, STOPPED},
+    cell::{
+        AFTER, ActorCell, AnyCell, BOUNDED, COUNT, EPOCH, GROUPED, KEEPS, OVERTAKEN, Phase, STOPPED,
+    },
     ext::{DownAction, drop_guarded, drop_payload},
     frame::{End, Flow, Frame, Handled, Says},
     group::{Admission, admit},
@@ -263,7 +265,11 @@ impl<A: Actor> Turn<'_, A> {
                     Phase::Term => Step::Over,
                 },
                 Step::Fail(error) => {
-                    return self.fail(ExitReason::Error(error.to_string()), *error);
+                    let reason = match &*error {
+                        StartError::Ignore => ExitReason::Normal,
+                        error => ExitReason::Error(error.to_string()),
+                    };
+                    return self.fail(reason, *error);
                 }
                 Step::Over => {
                     let reason = self.ending.take().expect("`term` runs with a reason");
@@ -384,6 +390,11 @@ impl<A: Actor> Turn<'_, A> {
                 if flags & GROUPED != 0 && !self.admits(node) {
                     continue;
                 }
+                if flags & KEEPS != 0 {
+                    // SAFETY: the right to run is ours, no handler borrows the state, and the node has
+                    // its payload.
+                    unsafe { cell.keep(Node::message(node), Node::epoch(node), 1) };
+                }
                 cell.count_handled();
             }
             self.during = &ops.what;
@@ -400,6 +411,9 @@ impl<A: Actor> Turn<'_, A> {
     fn run_dry(&mut self) -> Option<Outcome> {
         self.count();
         self.let_in();
+        if self.cell.has(KEEPS) {
+            self.cell.forget_kept();
+        }
         for _ in 0..SPINS {
             // SAFETY: the right to consume is ours, and after `Idle` nothing is touched any more.
             match unsafe { self.cell.mailbox.leave(&self.cursor) } {
@@ -464,7 +478,14 @@ impl<A: Actor> Turn<'_, A> {
         }
         let urgent = rare.urgent.pop_front();
         let is_urgent = urgent.is_some();
-        let letter = urgent.or_else(|| rare.front.pop_front());
+        let mut deliveries = 1;
+        let letter = urgent.or_else(|| match rare.again.take() {
+            Some(again) => {
+                deliveries += again.deliveries;
+                Some(again.letter)
+            }
+            None => rare.front.pop_front(),
+        });
         self.cell.flag(OVERTAKEN, rare.overtakes());
         drop(rare);
         let letter = letter?;
@@ -483,7 +504,13 @@ impl<A: Actor> Turn<'_, A> {
                 }
             }
         }
-        self.cell.count_handled();
+        if letter.ops().what.message {
+            if flags & KEEPS != 0 {
+                // SAFETY: the right to run is ours, and no handler borrows the state.
+                unsafe { self.cell.keep(letter.message(), letter.epoch(), deliveries) };
+            }
+            self.cell.count_handled();
+        }
         self.during = &letter.ops().what;
         Some(self.within_span(|turn| letter.run(turn)))
     }
@@ -562,7 +589,7 @@ impl<A: Actor> Turn<'_, A> {
         let frame = self.frame.take();
         let span = self.take_span().unwrap_or_else(tracing::Span::none);
         span.in_scope(|| here::orphaning(&reason, || drop_guarded(frame)));
-        self.report_cut();
+        self.report_cut(&reason);
         Step::End(Box::new(reason))
     }
 
@@ -572,14 +599,14 @@ impl<A: Actor> Turn<'_, A> {
         let reason = ExitReason::Panic { message, during: (self.during.name)().to_owned() };
         let frame = self.frame.take();
         here::orphaning(&reason, || drop_guarded(frame));
-        self.report_cut();
+        self.report_cut(&reason);
         reason
     }
 
-    /// A message that was not handled to its end is a dead letter.
-    fn report_cut(&self) {
+    /// A message that was not handled to its end is a dead letter, or delivered again.
+    fn report_cut(&self, reason: &ExitReason) {
         if self.during.message && !self.handled {
-            self.cell.publish((self.during.name)(), DeadLetterCause::Crashed);
+            self.cell.cut((self.during.name)(), reason);
         }
     }
 

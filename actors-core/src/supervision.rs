@@ -50,6 +50,10 @@ impl<A: Actor> Seat<A> {
         Ok(Self(link.cell().clone()))
     }
 
+    pub(crate) const fn cell(&self) -> &Arc<ActorCell<A>> {
+        &self.0
+    }
+
     /// The address.
     pub fn link(&self) -> Link<A> {
         Link::new(self.0.clone())
