@@ -25,9 +25,12 @@ use crate::{
 /// actor's other locks are free meanwhile.
 pub(crate) struct Keeping<A: Actor> {
     redelivered: HashMap<TypeId, Redelivered<A>>,
-    before: Option<Box<dyn FnMut(&A) + Send>>,
+    before: Option<Look<A>>,
     in_hand: Option<Kept<A>>,
 }
+
+/// Sees the state before each message.
+type Look<A> = Box<dyn FnMut(&A) + Send>;
 
 struct Redelivered<A: Actor> {
     copy: fn(&dyn Any, Option<GroupEpoch>) -> Option<Letter<A>>,
@@ -68,7 +71,9 @@ impl<A: Actor> Seat<A> {
             })
         };
         let redelivered = Redelivered { copy, times };
-        self.keep(|keeping| drop(keeping.redelivered.insert(TypeId::of::<M>(), redelivered)));
+        self.keep(|keeping| {
+            keeping.redelivered.insert(TypeId::of::<M>(), redelivered);
+        });
     }
 
     /// Calls `look` with the state before each message, in the actor's own turn, from the next message on.

@@ -53,8 +53,11 @@ pub(crate) struct Ops<A: Actor> {
     run: unsafe fn(NonNull<Node<A>>, &mut Turn<'_, A>) -> Step,
     refuse: unsafe fn(NonNull<Node<A>>, CallError),
     epoch: unsafe fn(NonNull<Node<A>>) -> Option<GroupEpoch>,
-    message: unsafe fn(NonNull<Node<A>>) -> Option<NonNull<dyn Any>>,
+    message: unsafe fn(NonNull<Node<A>>) -> OfUser,
 }
+
+/// A message of the user's, if there is one.
+type OfUser = Option<NonNull<dyn Any>>;
 
 /// For reports.
 pub(crate) struct What {
@@ -81,8 +84,8 @@ impl<A: Actor, P: Payload<A>> Full<A, P> {
         refuse: |node, error| unsafe { Self::take(node) }.refuse(error),
         // SAFETY: as for `run`; the payload stays.
         epoch: |node| unsafe { node.cast::<Self>().as_ref() }.payload.epoch(),
-        // SAFETY: as for `epoch`.
         message: |node| {
+            // SAFETY: as for `epoch`.
             unsafe { node.cast::<Self>().as_ref() }.payload.message().map(NonNull::from)
         },
     };

@@ -1,11 +1,17 @@
 //! A child that is an actor in this process.
 
-use std::{any::TypeId, fmt, num::NonZeroUsize};
+use std::{
+    any::TypeId,
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+};
 
 use actors_core::{
-    Actor, AnyLink, BoxFuture, ExitReason, Link, ReplyTo, StartError, System,
+    Actor, AnyLink, BoxFuture, ExitReason, Handler, Link, Message, ReplyTo, StartError, System,
     supervision::{ChildExit, Failure, OnExit, RestartSource, Seat},
 };
+use parking_lot::Mutex;
 
 use crate::{
     Child, ChildKind, InPlace, Start, Supervisor,
@@ -21,7 +27,11 @@ pub struct Local<A: Actor> {
     capacity: Option<NonZeroUsize>,
     kind: ChildKind,
     sources: Lent<Sources<A>>,
+    /// For its seat, before its first start.
+    settings: Vec<Setting<A>>,
 }
+
+type Setting<A> = Box<dyn FnOnce(&Seat<A>) + Send>;
 
 /// An actor that runs already, on its way to be a child.
 enum Adopts<A: Actor> {
@@ -39,7 +49,11 @@ struct Sources<A: Actor> {
     init: Option<Init<A>>,
     restart: Option<Box<dyn AnySource<A>>>,
     last_first: bool,
+    before: Option<Before<A>>,
 }
+
+/// A clone of the state from before a message.
+type Before<A> = Box<dyn FnMut() -> Option<A> + Send>;
 
 impl<A: Actor> Local<A> {
     pub(crate) fn new(init: Init<A>) -> Self {
@@ -51,11 +65,12 @@ impl<A: Actor> Local<A> {
     }
 
     fn with(first: Option<A>, init: Option<Init<A>>) -> Self {
-        let sources = Sources { first, init, restart: None, last_first: false };
+        let sources = Sources { first, init, restart: None, last_first: false, before: None };
         let sources = Lent::new(sources);
         let is_supervisor = TypeId::of::<A>() == TypeId::of::<Supervisor>();
         let kind = if is_supervisor { ChildKind::Supervisor } else { ChildKind::Worker };
-        Self { seat: None, adopts: None, name: None, capacity: None, kind, sources }
+        let settings = Vec::new();
+        Self { seat: None, adopts: None, name: None, capacity: None, kind, sources, settings }
     }
 
     /// One that runs.
@@ -73,6 +88,37 @@ impl<A: Actor> Local<A> {
 
     pub(crate) fn prefer_last_state(&mut self) {
         self.configure(|sources| sources.last_first = true);
+    }
+
+    pub(crate) fn set_redelivered<M: Message + Clone>(&mut self, times: u32)
+    where
+        A: Handler<M>,
+    {
+        self.settings.push(Box::new(move |seat| seat.redeliver::<M>(times)));
+    }
+
+    pub(crate) fn drop_queue(&mut self) {
+        self.settings.push(Box::new(|seat| seat.keep_queue(false)));
+    }
+
+    pub(crate) fn keep_before(&mut self, every: NonZeroU32)
+    where
+        A: Clone,
+    {
+        let clone = Arc::new(Mutex::new(None));
+        let (kept, mut messages) = (clone.clone(), 0);
+        let keep = move |actor: &A| {
+            if messages % every == 0 {
+                // Cloned, and the older one dropped, without the lock.
+                let clone = actor.clone();
+                let older = kept.lock().replace(clone);
+                drop(older);
+            }
+            messages = (messages + 1) % every;
+        };
+        self.settings.push(Box::new(|seat| seat.before_each(keep)));
+        let before: Before<A> = Box::new(move || clone.lock().clone());
+        self.configure(|sources| sources.before = Some(before));
     }
 
     pub(crate) fn set_name(&mut self, name: String) {
@@ -109,6 +155,10 @@ impl<A: Actor> Sources<A> {
         attempt: u32,
     ) -> Result<A, StartError> {
         let from = sources.get();
+        let last = match (&failure, &mut from.before) {
+            (Some(why), Some(before)) if why.reason.is_abnormal() => before(),
+            _ => last,
+        };
         if let (Some(why), Some(restart)) = (&failure, &mut from.restart) {
             return restart.restore(last, why, attempt).await;
         }
@@ -116,7 +166,9 @@ impl<A: Actor> Sources<A> {
             return Ok(first);
         }
         match (last, &mut from.init) {
-            (Some(last), init) if from.last_first || init.is_none() => Ok(last),
+            (Some(last), init) if from.last_first || from.before.is_some() || init.is_none() => {
+                Ok(last)
+            }
             (_, Some(init)) => init().await,
             (_, None) => Err(StartError::NoState),
         }
@@ -137,6 +189,7 @@ impl<A: Actor> Child for Local<A> {
             let_go(&seat);
             return Err(error);
         }
+        self.settings.drain(..).for_each(|set| set(&seat));
         self.seat = Some(seat);
         if self.adopts.is_some() {
             self.adopts = Some(Adopts::Taken(on_exit));

@@ -38,6 +38,7 @@ impl Machine {
             entry.streak = 0;
         }
         let verdict = verdict(entry.rules.restart, entry.rules.kind, &reason);
+        let of_template = entry.rules.of_template;
         let told = self.is_heard.then(|| reason.clone());
         entry.failure = Some(Failure { reason, incarnation });
         if let Some(reason) = told {
@@ -50,7 +51,7 @@ impl Machine {
         }
         match verdict {
             Verdict::Restart => self.failed(key, now),
-            Verdict::Keep => self.ended(key, false, now),
+            Verdict::Keep => self.ended(key, of_template, now),
             Verdict::Remove => self.ended(key, true, now),
         }
     }
