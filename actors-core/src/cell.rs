@@ -79,6 +79,9 @@ pub(crate) const UNLINKED: u8 = 1 << 5;
 /// The handler that waits has a span.
 pub(crate) const SPANNED: u8 = 1 << 6;
 
+/// Something is kept from before each message: see [`Keeping`](crate::keep::Keeping).
+pub(crate) const KEEPS: u8 = 1 << 7;
+
 /// The running handler has stopped the actor.
 pub(crate) const STOPPED: u8 = 1 << 2;
 /// It left functions to run after it.

@@ -1,7 +1,7 @@
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
-use crate::{ActorId, metrics::Metrics};
+use crate::{ActorId, ExitReason, metrics::Metrics};
 
 /// A message that nobody handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct DeadLetter {
     pub message: &'static str,
     /// Why nobody handled it.
     pub cause: DeadLetterCause,
+    /// If its actor ended with it in hand: why.
+    pub reason: Option<ExitReason>,
 }
 
 /// Why a message was not handled.
@@ -26,6 +28,14 @@ pub enum DeadLetterCause {
     Fenced,
     /// It could not be delivered on another node, or no member of a pool has taken it.
     Undeliverable,
+    /// It was in the mailbox when a life of the actor ended, and the next one does not get what the last
+    /// one has left.
+    Flushed,
+    /// Each life that it was delivered to ended with it in hand.
+    GivenUp {
+        /// So many.
+        deliveries: u32,
+    },
 }
 
 /// Subscribers of a system's dead letters. A subscriber that falls 4096 letters behind loses the

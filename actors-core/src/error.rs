@@ -210,6 +210,13 @@ pub enum StartError {
     /// The address belongs to an actor of another type, or to one that is gone for good.
     #[error("the address cannot be used: {0}")]
     Address(String),
+    /// The actor that was to come under supervision has a supervisor. Nothing changed.
+    #[error("already supervised")]
+    AlreadySupervised,
+    /// Its constructor or `init` has found that there is nothing to run for now. That is no failure: a
+    /// supervisor does not try again. In Erlang, a start function or `init` that returns `ignore`.
+    #[error("there is nothing to run")]
+    Ignore,
 }
 
 impl StartError {

@@ -18,6 +18,7 @@ use crate::{
     bound::Bound,
     connection::Connections,
     host::Time,
+    keep::{Again, SharedKeeping},
     monitor::{Watched, Watcher},
     node::Letter,
     remote::Route,
@@ -68,6 +69,11 @@ pub(crate) struct Rare<A: Actor> {
     /// Where an activation is one task of the host: how to wake it.
     pub(crate) task: Option<Waker>,
     pub(crate) scheduled: bool,
+    pub(crate) keeping: Option<SharedKeeping<A>>,
+    /// What the last life did not get through, and the next one is to: before `front`.
+    pub(crate) again: Option<Again<A>>,
+    /// What a life leaves in the mailbox is not for the next one.
+    pub(crate) flushes: bool,
 }
 
 /// How the next incarnation comes to its state, and who waits for it to be up.
@@ -117,6 +123,9 @@ impl<A: Actor> Ext<A> {
             life: OfLife::default(),
             task: None,
             scheduled: false,
+            keeping: None,
+            again: None,
+            flushes: false,
         };
         Self { id, alarm: AtomicU64::new(0), bound: OnceBox::new(), rare: Mutex::new(rare) }
     }
@@ -164,7 +173,8 @@ impl<A: Actor> Ext<A> {
 impl<A: Actor> Rare<A> {
     /// Whether there is anything that goes before the mailbox.
     pub(crate) fn overtakes(&self) -> bool {
-        !(self.ends.is_empty() && self.urgent.is_empty() && self.front.is_empty())
+        let none = self.ends.is_empty() && self.urgent.is_empty() && self.front.is_empty();
+        !none || self.again.is_some()
     }
 
     /// What was held back is due.
@@ -179,7 +189,8 @@ impl<A: Actor> Rare<A> {
     }
 
     pub(crate) fn held(&self) -> usize {
-        self.urgent.len() + self.front.len() + self.ahead.len()
+        let again = usize::from(self.again.is_some());
+        self.urgent.len() + self.front.len() + self.ahead.len() + again
     }
 }
 

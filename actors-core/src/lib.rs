@@ -21,6 +21,7 @@ pub mod host;
 mod identity;
 mod inbox;
 mod info;
+mod keep;
 mod life;
 mod link;
 mod mailbox;

@@ -72,7 +72,7 @@ const REASONS: [&str; 9] = [
     "node_failure",
     "timed_out",
 ];
-const CAUSES: [&str; 4] = ["died", "crashed", "fenced", "undeliverable"];
+const CAUSES: [&str; 6] = ["died", "crashed", "fenced", "undeliverable", "flushed", "given_up"];
 
 impl System {
     /// Brings the gauges of the [metrics](crate::metrics) up to date: a walk over all actors, as
@@ -180,6 +180,8 @@ impl Metrics {
             DeadLetterCause::Crashed => 1,
             DeadLetterCause::Fenced => 2,
             DeadLetterCause::Undeliverable => 3,
+            DeadLetterCause::Flushed => 4,
+            DeadLetterCause::GivenUp { .. } => 5,
         };
         self.0.dead_letters[cause].increment(1);
     }

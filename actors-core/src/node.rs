@@ -1,6 +1,7 @@
 //! What travels in a mailbox: a node with anything that can be done to an actor, in one block of memory.
 
 use std::{
+    any::Any,
     mem::{ManuallyDrop, forget},
     ptr::{NonNull, null_mut},
 };
@@ -30,6 +31,11 @@ pub(crate) trait Payload<A: Actor>: Send + Sized + 'static {
         None
     }
 
+    /// The user's message, if it is one.
+    fn message(&self) -> Option<&dyn Any> {
+        None
+    }
+
     /// What a crash report calls it.
     fn name() -> &'static str;
 }
@@ -47,7 +53,11 @@ pub(crate) struct Ops<A: Actor> {
     run: unsafe fn(NonNull<Node<A>>, &mut Turn<'_, A>) -> Step,
     refuse: unsafe fn(NonNull<Node<A>>, CallError),
     epoch: unsafe fn(NonNull<Node<A>>) -> Option<GroupEpoch>,
+    message: unsafe fn(NonNull<Node<A>>) -> OfUser,
 }
+
+/// A message of the user's, if there is one.
+type OfUser = Option<NonNull<dyn Any>>;
 
 /// For reports.
 pub(crate) struct What {
@@ -74,6 +84,10 @@ impl<A: Actor, P: Payload<A>> Full<A, P> {
         refuse: |node, error| unsafe { Self::take(node) }.refuse(error),
         // SAFETY: as for `run`; the payload stays.
         epoch: |node| unsafe { node.cast::<Self>().as_ref() }.payload.epoch(),
+        message: |node| {
+            // SAFETY: as for `epoch`.
+            unsafe { node.cast::<Self>().as_ref() }.payload.message().map(NonNull::from)
+        },
     };
 
     /// # Safety
@@ -111,6 +125,15 @@ impl<A: Actor> Node<A> {
     pub(crate) unsafe fn epoch(node: NonNull<Self>) -> Option<GroupEpoch> {
         // SAFETY: as the caller says.
         unsafe { (node.as_ref().ops.epoch)(node) }
+    }
+
+    /// The user's message in it, if it has one.
+    ///
+    /// # Safety
+    /// The payload was not taken yet, and is not as long as the message is borrowed.
+    pub(crate) unsafe fn message<'a>(node: NonNull<Self>) -> Option<&'a dyn Any> {
+        // SAFETY: as the caller says.
+        unsafe { (node.as_ref().ops.message)(node).map(|message| message.as_ref()) }
     }
 
     /// Moves the payload into a block of its own: the node stays in its queue, empty.
@@ -179,6 +202,12 @@ impl<A: Actor> Letter<A> {
     pub(crate) fn epoch(&self) -> Option<GroupEpoch> {
         // SAFETY: a letter has its payload.
         unsafe { Node::epoch(self.0.get()) }
+    }
+
+    /// The user's message in it, if it has one.
+    pub(crate) fn message(&self) -> Option<&dyn Any> {
+        // SAFETY: a letter has its payload, as long as it is borrowed.
+        unsafe { Node::message(self.0.get()) }
     }
 
     pub(crate) fn run(self, turn: &mut Turn<'_, A>) -> Step {

@@ -1,6 +1,6 @@
 //! Everything that can stand in a mailbox.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 
 use crate::{
     Actor, CallError, Down, ExitReason, GroupEpoch, Handler, Message, MonitorRef, ReplyTo,
@@ -25,6 +25,10 @@ impl<A: Handler<M>, M: Message> Payload<A> for Tell<M> {
 
     fn refuse(self, _error: CallError) {}
 
+    fn message(&self) -> Option<&dyn Any> {
+        Some(&self.0)
+    }
+
     fn name() -> &'static str {
         type_name::<M>()
     }
@@ -44,6 +48,10 @@ impl<A: Handler<M>, M: Message> Payload<A> for Ask<M> {
     fn refuse(self, error: CallError) {
         self.1.finish(Err(error));
         drop(self.0);
+    }
+
+    fn message(&self) -> Option<&dyn Any> {
+        Some(&self.0)
     }
 
     fn name() -> &'static str {
@@ -74,6 +82,10 @@ impl<A: Handler<M>, M: Message> Payload<A> for Tagged<M> {
             reply.finish(Err(error));
         }
         drop(self.message);
+    }
+
+    fn message(&self) -> Option<&dyn Any> {
+        Some(&self.message)
     }
 
     fn epoch(&self) -> Option<GroupEpoch> {

@@ -288,7 +288,7 @@ impl<A: Actor> Actor for Router<A> {}
 impl<A: Handler<M>, M: Message<Reply = ()>> Handler<M> for Router<A> {
     async fn handle(&mut self, message: M, cx: &mut Context<Self>) {
         if self.send(message).is_err() {
-            cx.cell().publish(type_name::<M>(), DeadLetterCause::Undeliverable);
+            cx.cell().publish(type_name::<M>(), DeadLetterCause::Undeliverable, None);
         }
     }
 

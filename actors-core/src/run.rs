@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    Actor, Context, DeadLetterCause, ExitReason, GroupEpoch, MonitorRef, StartError,
+    Actor, Context, ExitReason, GroupEpoch, MonitorRef, StartError,
     cell::{ActorCell, AnyCell, EPOCH, OVERTAKEN, Phase},
     ext::{DownAction, drop_guarded, drop_payload},
     frame::{End, Flow, Frame, Handled, Says},
@@ -272,7 +272,11 @@ impl<A: Actor> Turn<'_, A> {
                     Phase::Term => Step::Over,
                 },
                 Step::Fail(error) => {
-                    return self.fail(ExitReason::Error(error.to_string()), *error);
+                    let reason = match &*error {
+                        StartError::Ignore => ExitReason::Normal,
+                        error => ExitReason::Error(error.to_string()),
+                    };
+                    return self.fail(reason, *error);
                 }
                 Step::Over => {
                     let reason = self.ending.take().expect("`term` runs with a reason");
@@ -410,7 +414,7 @@ impl<A: Actor> Turn<'_, A> {
         let frame = self.frame.take();
         let span = self.take_span().unwrap_or_else(tracing::Span::none);
         span.in_scope(|| here::orphaning(&reason, || drop_guarded(frame)));
-        self.report_cut();
+        self.report_cut(&reason);
         Step::end(reason)
     }
 
@@ -420,14 +424,14 @@ impl<A: Actor> Turn<'_, A> {
         let reason = ExitReason::Panic { message, during: (self.during.name)().to_owned() };
         let frame = self.frame.take();
         here::orphaning(&reason, || drop_guarded(frame));
-        self.report_cut();
+        self.report_cut(&reason);
         reason
     }
 
-    /// A message that was not handled to its end is a dead letter.
-    fn report_cut(&self) {
+    /// A message that was not handled to its end is a dead letter, or delivered again.
+    fn report_cut(&self, reason: &ExitReason) {
         if self.during.message && !self.handled {
-            self.cell.publish((self.during.name)(), DeadLetterCause::Crashed);
+            self.cell.cut((self.during.name)(), reason);
         }
     }
 

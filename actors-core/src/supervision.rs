@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     Actor, ActorId, AnyLink, ExitReason, GroupEpoch, Link, ReplyTo, StartError,
-    cell::{ActorCell, AnyCell, start_with},
+    cell::{ActorCell, AnyCell, Life, start_with},
     reply::one_shot,
 };
 
@@ -25,7 +25,8 @@ pub struct ChildExit {
 pub type OnExit = Arc<dyn Fn(ChildExit) + Send + Sync>;
 
 /// The place of a supervised actor: the right to start, restart and retire the actor behind one
-/// address. Got from [`System::reserve`](crate::System::reserve).
+/// address. Got from [`System::reserve`](crate::System::reserve), or for an actor that runs with
+/// [`adopt`](Self::adopt).
 ///
 /// Between two incarnations the actor is suspended: what is sent to it queues, in order. There are
 /// never two incarnations at once.
@@ -34,6 +35,23 @@ pub struct Seat<A: Actor>(Arc<ActorCell<A>>);
 impl<A: Actor> Seat<A> {
     pub(crate) const fn new(cell: Arc<ActorCell<A>>) -> Self {
         Self(cell)
+    }
+
+    /// Takes an actor that runs, and that nobody supervises, under supervision: its current life goes on,
+    /// and `on_exit` hears of its end. Waits for nothing and changes nothing else; messages, name,
+    /// monitors and connections stay. As in `supervise` of Actors.jl; in Erlang a supervisor has to start
+    /// what it supervises.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadySupervised`]; [`StartError::Exited`] with [`ExitReason::NoProc`] when the
+    /// actor is dead, [`StartError::Address`] when it is on another node. Nothing has changed.
+    pub fn adopt(link: &Link<A>, on_exit: OnExit) -> Result<Self, StartError> {
+        link.cell().adopt(on_exit)?;
+        Ok(Self(link.cell().clone()))
+    }
+
+    pub(crate) const fn cell(&self) -> &Arc<ActorCell<A>> {
+        &self.0
     }
 
     /// The address.
@@ -132,6 +150,20 @@ impl<A: Actor> Seat<A> {
     /// Hands the exits to another supervisor, or to none.
     pub fn set_supervisor(&self, on_exit: Option<OnExit>) {
         self.0.set_supervisor(on_exit);
+    }
+}
+
+impl<A: Actor> ActorCell<A> {
+    /// An end that has not looked for a supervisor yet finds this one.
+    fn adopt(&self, on_exit: OnExit) -> Result<(), StartError> {
+        let mut rare = self.ext().lock();
+        match self.settled_life() {
+            Life::Running if rare.supervisor.is_none() => rare.supervisor = Some(on_exit),
+            Life::Running | Life::Suspended => return Err(StartError::AlreadySupervised),
+            Life::Proxy => return Err(StartError::Address("it is on another node".into())),
+            Life::Dead => return Err(StartError::Exited(ExitReason::NoProc)),
+        }
+        Ok(())
     }
 }
 

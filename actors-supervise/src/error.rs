@@ -18,9 +18,15 @@ pub enum SpecError {
     /// The supervisor would never act on it.
     #[error("child {0:?} is significant, and its supervisor does not shut down by itself")]
     SignificantNever(String),
+    /// A child of a template is one of many, none of which is more than the others.
+    #[error("child {0:?} is significant and of a template")]
+    SignificantTemplate(String),
     /// A mailbox without room takes nothing.
     #[error("the mailbox of child {0:?} has no room")]
     ZeroCapacity(String),
+    /// A state cannot be kept before every zeroth message.
+    #[error("the state of child {0:?} would never be kept")]
+    ZeroEvery(String),
     /// Restarts are counted in a period.
     #[error("the period of the restart limit is zero")]
     ZeroPeriod,
@@ -90,6 +96,10 @@ pub enum ChildError {
         /// Why.
         error: StartError,
     },
+    /// Its start has found that there is nothing to run ([`StartError::Ignore`]). An added child is not
+    /// kept, one restarted by hand stays present.
+    #[error("child {0:?} has nothing to run")]
+    Ignored(String),
     /// The supervisor did not answer.
     #[error("the supervisor did not answer: {0}")]
     Supervisor(#[from] CallError),

@@ -49,6 +49,11 @@ pub enum Event {
         /// Why.
         error: StartError,
     },
+    /// A start has found that there is nothing to run: no failure.
+    ChildIgnored {
+        /// The child.
+        id: String,
+    },
     /// All children of a restart round run again.
     Restarted {
         /// In the order of their start.

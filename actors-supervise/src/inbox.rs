@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, task::Waker};
 
-use actors_core::{Message, WeakLink, host::Time};
+use actors_core::{ActorId, Message, WeakLink, host::Time};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::{Supervisor, machine::Input};
@@ -41,6 +41,12 @@ impl Inbox {
         let mut state = self.0.lock();
         state.owner = Some(owner);
         state.notified = false;
+    }
+
+    /// The supervisor's own address.
+    pub(crate) fn owner(&self) -> Option<ActorId> {
+        let owner = self.0.lock().owner.clone();
+        owner.and_then(|owner| owner.upgrade()).map(|owner| owner.id())
     }
 
     pub(crate) fn push(&self, mail: Mail) {

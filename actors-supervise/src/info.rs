@@ -48,3 +48,13 @@ pub struct Counts {
     /// Tasks among all.
     pub tasks: usize,
 }
+
+impl Counts {
+    pub(crate) const fn of(&mut self, kind: ChildKind) -> &mut usize {
+        match kind {
+            ChildKind::Worker => &mut self.workers,
+            ChildKind::Supervisor => &mut self.supervisors,
+            ChildKind::Task => &mut self.tasks,
+        }
+    }
+}

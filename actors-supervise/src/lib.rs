@@ -46,6 +46,7 @@
 //! | how long to wait before the next try | [`Backoff`] |
 //! | how to stop a child | [`Shutdown`] |
 //! | where a restarted state comes from | [`ChildSpec`] |
+//! | many equal children | [`Template`] |
 //! | add, stop, restart, remove, count children | [`SupervisorLink`] |
 //! | what happened | [`Event`] |
 //! | children elsewhere; one decision for a group | [`Child`], [`Planner`] |
@@ -76,6 +77,7 @@ mod spec;
 mod strategy;
 mod supervisor;
 mod task;
+mod template;
 mod tree;
 
 pub use backoff::Backoff;
@@ -94,3 +96,4 @@ pub use spec::ChildSpec;
 pub use strategy::{AutoShutdown, Strategy};
 pub use supervisor::Supervisor;
 pub use task::TaskActor;
+pub use template::Template;

@@ -64,6 +64,35 @@ impl SupervisorLink {
         typed(id, info.link.as_ref())
     }
 
+    /// Takes an actor that runs here, and that has no supervisor, under supervision: it goes on as it is,
+    /// and is restarted from its last state when it fails. Another spec for it: [`ChildSpec::adopting`].
+    /// After `supervise` of Actors.jl.
+    ///
+    /// ```
+    /// # use actors_core::{Actor, Context, Handler, Message, System};
+    /// # use actors_supervise::{Strategy, Supervisor};
+    /// # struct Worker; impl Actor for Worker {}
+    /// # let system = System::new();
+    /// # system.block_on(async {
+    /// let supervisor = Supervisor::builder(Strategy::OneForOne).start(&system).await?;
+    /// let worker = system.spawn(Worker);
+    /// supervisor.supervise("worker", &worker).await?;
+    /// supervisor.unsupervise("worker").await?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start_child`](Self::start_child); [`ChildError::Start`] if the actor is supervised, dead or on
+    /// another node. It runs on as before then.
+    pub async fn supervise<A: Actor>(
+        &self,
+        id: impl Into<String>,
+        link: &Link<A>,
+    ) -> Result<ChildInfo, ChildError> {
+        self.start_child(ChildSpec::running(id, link)).await
+    }
+
     /// Stops a child and removes it. One that is not there is no error.
     ///
     /// # Errors

@@ -1,14 +1,20 @@
 //! A child that is an actor in this process.
 
-use std::{fmt, num::NonZeroUsize};
-
-use actors_core::{
-    Actor, AnyLink, BoxFuture, ExitReason, ReplyTo, StartError, System,
-    supervision::{Failure, OnExit, RestartSource, Seat},
+use std::{
+    any::TypeId,
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
 };
 
+use actors_core::{
+    Actor, AnyLink, BoxFuture, ExitReason, Handler, Link, Message, ReplyTo, StartError, System,
+    supervision::{ChildExit, Failure, OnExit, RestartSource, Seat},
+};
+use parking_lot::Mutex;
+
 use crate::{
-    Child, ChildKind, InPlace, Start,
+    Child, ChildKind, InPlace, Start, Supervisor,
     restart_source::{AnySource, Lease, Lent},
     task::TaskActor,
 };
@@ -16,10 +22,23 @@ use crate::{
 /// An actor in this process as a [`Child`].
 pub struct Local<A: Actor> {
     seat: Option<Seat<A>>,
+    adopts: Option<Adopts<A>>,
     name: Option<String>,
     capacity: Option<NonZeroUsize>,
     kind: ChildKind,
     sources: Lent<Sources<A>>,
+    /// For its seat, before its first start.
+    settings: Vec<Setting<A>>,
+}
+
+type Setting<A> = Box<dyn FnOnce(&Seat<A>) + Send>;
+
+/// An actor that runs already, on its way to be a child.
+enum Adopts<A: Actor> {
+    /// Before it is one.
+    Link(Link<A>),
+    /// Supervised, and not yet told to be started.
+    Taken(OnExit),
 }
 
 type Init<A> = Box<dyn FnMut() -> BoxFuture<'static, Result<A, StartError>> + Send>;
@@ -30,7 +49,11 @@ struct Sources<A: Actor> {
     init: Option<Init<A>>,
     restart: Option<Box<dyn AnySource<A>>>,
     last_first: bool,
+    before: Option<Before<A>>,
 }
+
+/// A clone of the state from before a message.
+type Before<A> = Box<dyn FnMut() -> Option<A> + Send>;
 
 impl<A: Actor> Local<A> {
     pub(crate) fn new(init: Init<A>) -> Self {
@@ -42,9 +65,21 @@ impl<A: Actor> Local<A> {
     }
 
     fn with(first: Option<A>, init: Option<Init<A>>) -> Self {
-        let sources = Sources { first, init, restart: None, last_first: false };
+        let sources = Sources { first, init, restart: None, last_first: false, before: None };
         let sources = Lent::new(sources);
-        Self { seat: None, name: None, capacity: None, kind: ChildKind::Worker, sources }
+        let is_supervisor = TypeId::of::<A>() == TypeId::of::<Supervisor>();
+        let kind = if is_supervisor { ChildKind::Supervisor } else { ChildKind::Worker };
+        let settings = Vec::new();
+        Self { seat: None, adopts: None, name: None, capacity: None, kind, sources, settings }
+    }
+
+    /// One that runs.
+    pub(crate) fn running(link: Link<A>) -> Self {
+        Self { adopts: Some(Adopts::Link(link)), ..Self::with(None, None) }
+    }
+
+    pub(crate) fn set_running(&mut self, link: Link<A>) {
+        self.adopts = Some(Adopts::Link(link));
     }
 
     pub(crate) fn set_source(&mut self, source: impl RestartSource<A>) {
@@ -53,6 +88,37 @@ impl<A: Actor> Local<A> {
 
     pub(crate) fn prefer_last_state(&mut self) {
         self.configure(|sources| sources.last_first = true);
+    }
+
+    pub(crate) fn set_redelivered<M: Message + Clone>(&mut self, times: u32)
+    where
+        A: Handler<M>,
+    {
+        self.settings.push(Box::new(move |seat| seat.redeliver::<M>(times)));
+    }
+
+    pub(crate) fn drop_queue(&mut self) {
+        self.settings.push(Box::new(|seat| seat.keep_queue(false)));
+    }
+
+    pub(crate) fn keep_before(&mut self, every: NonZeroU32)
+    where
+        A: Clone,
+    {
+        let clone = Arc::new(Mutex::new(None));
+        let (kept, mut messages) = (clone.clone(), 0);
+        let keep = move |actor: &A| {
+            if messages % every == 0 {
+                // Cloned, and the older one dropped, without the lock.
+                let clone = actor.clone();
+                let older = kept.lock().replace(clone);
+                drop(older);
+            }
+            messages = (messages + 1) % every;
+        };
+        self.settings.push(Box::new(|seat| seat.before_each(keep)));
+        let before: Before<A> = Box::new(move || clone.lock().clone());
+        self.configure(|sources| sources.before = Some(before));
     }
 
     pub(crate) fn set_name(&mut self, name: String) {
@@ -89,6 +155,10 @@ impl<A: Actor> Sources<A> {
         attempt: u32,
     ) -> Result<A, StartError> {
         let from = sources.get();
+        let last = match (&failure, &mut from.before) {
+            (Some(why), Some(before)) if why.reason.is_abnormal() => before(),
+            _ => last,
+        };
         if let (Some(why), Some(restart)) = (&failure, &mut from.restart) {
             return restart.restore(last, why, attempt).await;
         }
@@ -96,7 +166,9 @@ impl<A: Actor> Sources<A> {
             return Ok(first);
         }
         match (last, &mut from.init) {
-            (Some(last), init) if from.last_first || init.is_none() => Ok(last),
+            (Some(last), init) if from.last_first || from.before.is_some() || init.is_none() => {
+                Ok(last)
+            }
             (_, Some(init)) => init().await,
             (_, None) => Err(StartError::NoState),
         }
@@ -106,19 +178,31 @@ impl<A: Actor> Sources<A> {
 impl<A: Actor> Child for Local<A> {
     fn attach(&mut self, on_exit: OnExit) -> Result<(), StartError> {
         let system = System::current();
-        let seat: Seat<A> = match self.capacity {
-            None => system.reserve(on_exit),
-            Some(capacity) => system.reserve_bounded(capacity.get(), on_exit),
+        let seat: Seat<A> = match (&self.adopts, self.capacity) {
+            (Some(Adopts::Link(link)), _) => Seat::adopt(link, on_exit.clone())?,
+            (_, None) => system.reserve(on_exit.clone()),
+            (_, Some(capacity)) => system.reserve_bounded(capacity.get(), on_exit.clone()),
         };
-        if let Some(name) = &self.name {
-            system.register(name, &seat.any_link()).map_err(StartError::failed)?;
+        if let Some(name) = &self.name
+            && let Err(error) = register(&system, name, &seat.any_link())
+        {
+            let_go(&seat);
+            return Err(error);
         }
+        self.settings.drain(..).for_each(|set| set(&seat));
         self.seat = Some(seat);
+        if self.adopts.is_some() {
+            self.adopts = Some(Adopts::Taken(on_exit));
+        }
         Ok(())
     }
 
     fn link(&self) -> Option<AnyLink> {
-        self.seat.as_ref().map(Seat::any_link)
+        match (&self.seat, &self.adopts) {
+            (Some(seat), _) => Some(seat.any_link()),
+            (None, Some(Adopts::Link(link))) => Some(link.erase()),
+            (None, _) => None,
+        }
     }
 
     fn kind(&self) -> ChildKind {
@@ -153,19 +237,59 @@ impl<A: Actor> Child for Local<A> {
 
     fn retire(&mut self, reason: ExitReason) {
         if let Some(seat) = &self.seat {
+            // One that runs on, and that nobody can reach, stops when this link is dropped.
+            let _link = seat.any_link();
             seat.retire(reason);
         }
     }
 
     fn detach(&mut self) {
         if let Some(seat) = self.seat.take() {
-            seat.set_supervisor(None);
+            let_go(&seat);
         }
+    }
+}
+
+/// It runs on, on its own; if its end is under way to its supervisor, that was its last one.
+pub(crate) fn let_go<A: Actor>(seat: &Seat<A>) {
+    let ended = seat.any_link().info().last_error;
+    seat.retire(ended.unwrap_or(ExitReason::Normal));
+}
+
+/// A name that it has already is no error.
+fn register(system: &System, name: &str, link: &AnyLink) -> Result<(), StartError> {
+    match link.info().name {
+        Some(known) if known == name => Ok(()),
+        Some(known) => Err(StartError::failed(format!("it has the name {known:?}"))),
+        None => system.register(name, link).map_err(StartError::failed),
+    }
+}
+
+/// The life that an actor is in when it is adopted counts as its first start.
+fn go_on<A: Actor>(
+    seat: &Seat<A>,
+    on_exit: &OnExit,
+    start: &Start,
+    started: ReplyTo<Result<u32, StartError>>,
+) {
+    let link = seat.any_link();
+    if let Some(group) = start.plan.as_ref().and_then(|plan| plan.group) {
+        link.set_group(Some(group));
+    }
+    let incarnation = link.info().incarnation;
+    started.answer(Ok(incarnation));
+    // Its exit may have come before its start, when it meant nothing. Told twice, it counts once.
+    if seat.is_suspended() {
+        let reason = link.info().last_error.unwrap_or(ExitReason::Normal);
+        on_exit(ChildExit { actor: link.id(), incarnation, reason });
     }
 }
 
 impl<A: Actor> InPlace for Local<A> {
     fn begin(&mut self, start: Start, started: ReplyTo<Result<u32, StartError>>) {
+        if let (Some(seat), Some(Adopts::Taken(on_exit))) = (&self.seat, self.adopts.take()) {
+            return go_on(seat, &on_exit, &start, started);
+        }
         let (Some(seat), Some(sources)) = (&self.seat, self.sources.lease()) else {
             return started.answer(Err(StartError::AlreadyRunning));
         };

@@ -1,8 +1,15 @@
 //! What a supervisor is told about a child.
 
-use std::{fmt, num::NonZeroUsize, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
-use actors_core::{Actor, BoxFuture, StartError, supervision::Failure, supervision::RestartSource};
+use actors_core::{
+    Actor, BoxFuture, Handler, Link, Message, StartError, supervision::Failure,
+    supervision::RestartSource,
+};
 
 use crate::{
     AutoShutdown, Backoff, Child, ChildKind, RestartPolicy, Shutdown, SpecError, SupervisorBuilder,
@@ -23,8 +30,8 @@ use crate::{
 ///
 /// # Where the state of a restarted actor comes from
 ///
-/// In this order: [`restart_with`](Self::restart_with) or [`restart_fn`](Self::restart_fn), the
-/// constructor of the spec, the last state. [`from_last_state`](Self::from_last_state) puts the last
+/// In this order: [`restart_with`](Self::restart_with) or [`restart_fn`](Self::restart_fn), the state
+/// [from before](Self::from_state_before), the constructor of the spec, the last state. [`from_last_state`](Self::from_last_state) puts the last
 /// state before the constructor. The last state is what the crashed handler left: half changed,
 /// unless its changes are small enough to be whole.
 pub struct ChildSpec<C = Box<dyn Child>> {
@@ -36,24 +43,20 @@ pub struct ChildSpec<C = Box<dyn Child>> {
 }
 
 /// The rules of one child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) restart: RestartPolicy,
     pub(crate) shutdown: Shutdown,
     pub(crate) significant: bool,
     pub(crate) backoff: Backoff,
     pub(crate) kind: ChildKind,
+    /// It is removed when it does not run any more.
+    pub(crate) of_template: bool,
 }
 
 impl<C: Child> ChildSpec<C> {
     fn with(id: impl Into<String>, child: C) -> Self {
-        let rules = Rules {
-            restart: RestartPolicy::default(),
-            shutdown: Shutdown::default(),
-            significant: false,
-            backoff: Backoff::default(),
-            kind: child.kind(),
-        };
+        let rules = Rules { kind: child.kind(), ..Rules::default() };
         Self { id: id.into(), rules, child, invalid: None }
     }
 
@@ -98,7 +101,7 @@ impl<C: Child> ChildSpec<C> {
     }
 
     pub(crate) fn validate(&self, auto_shutdown: AutoShutdown) -> Result<(), SpecError> {
-        let Rules { restart, significant, .. } = self.rules;
+        let Rules { restart, significant, of_template, .. } = self.rules;
         if let Some(invalid) = &self.invalid {
             return Err(invalid.clone());
         }
@@ -107,6 +110,9 @@ impl<C: Child> ChildSpec<C> {
         }
         if significant && restart == RestartPolicy::Permanent {
             return Err(SpecError::SignificantPermanent(self.id.clone()));
+        }
+        if significant && of_template {
+            return Err(SpecError::SignificantTemplate(self.id.clone()));
         }
         if significant && auto_shutdown == AutoShutdown::Never {
             return Err(SpecError::SignificantNever(self.id.clone()));
@@ -125,7 +131,10 @@ impl<A: Actor> ChildSpec<Local<A>> {
     }
 
     /// As [`new`](Self::new), with a constructor that may wait and fail. It runs in the actor's own
-    /// activation; its error or panic is a failed start.
+    /// activation; its error or panic is a failed start. [`StartError::Ignore`] is no failure: the child
+    /// does not run for now. Its spec is kept, unless it is temporary or was added to a running
+    /// supervisor; it is tried again by hand and in the restart of a group. As `ignore` in Erlang's
+    /// `supervisor`.
     pub fn fallible<Fut>(
         id: impl Into<String>,
         mut init: impl FnMut() -> Fut + Send + 'static,
@@ -140,6 +149,28 @@ impl<A: Actor> ChildSpec<Local<A>> {
     /// An actor in this process that starts with `state` and is restarted from its last state.
     pub fn from_state(id: impl Into<String>, state: A) -> Self {
         Self::with(id, Local::from_state(state))
+    }
+
+    /// An actor that runs already and has no supervisor: it goes on as it is, as a child, and is
+    /// restarted from its last state. See [`adopting`](Self::adopting).
+    pub fn running(id: impl Into<String>, link: &Link<A>) -> Self {
+        let spec = Self::with(id, Local::running(link.clone()));
+        if spec.rules.kind == ChildKind::Supervisor {
+            return spec.restart(RestartPolicy::Permanent).shutdown(Shutdown::Infinity);
+        }
+        spec
+    }
+
+    /// Its first life is the one that this actor is in, which is not started anew; restarts go by the
+    /// spec. Its messages, its incarnation and its name stay; a bound of its mailbox is its own.
+    ///
+    /// Taking it fails with [`StartError::AlreadySupervised`] if it has a supervisor, with
+    /// [`StartError::Exited`] if it is dead, with [`StartError::Address`] if it is on another node; it
+    /// runs on then as before. The spec keeps it alive until then. A supervisor must not come below
+    /// itself.
+    pub fn adopting(mut self, link: &Link<A>) -> Self {
+        self.child.set_running(link.clone());
+        self
     }
 
     /// Restarts take their state from `source`. The first start does not.
@@ -159,6 +190,47 @@ impl<A: Actor> ChildSpec<Local<A>> {
     /// Restarts go on with the last state, if there is one: it is lost when a start fails.
     pub fn from_last_state(mut self) -> Self {
         self.child.prefer_last_state();
+        self
+    }
+
+    /// Restarts after a failure go on with a clone of the state from before the message that failed; with
+    /// `every` above 1, from before one of the last `every` messages, for less work: the state is cloned
+    /// before every so-manieth one. What was done since is lost. So is the last message of an actor
+    /// that fails between two messages: by a kill, or with its node.
+    ///
+    /// Comes before the constructor, and after [`restart_with`](Self::restart_with), which gets the clone
+    /// as the last state. Without a failure of its own (in the restart of a group, by hand) the actor
+    /// goes on with its last state.
+    pub fn from_state_before(mut self, every: u32) -> Self
+    where
+        A: Clone,
+    {
+        match NonZeroU32::new(every) {
+            Some(every) => self.child.keep_before(every),
+            None => self.invalid = Some(SpecError::ZeroEvery(self.id.clone())),
+        }
+        self
+    }
+
+    /// A message of type `M` during which the actor crashed or was killed is delivered again, up to `times`
+    /// times: it is the first that the next life handles. If that was in vain too it is a dead letter
+    /// ([`GivenUp`](actors_core::DeadLetterCause::GivenUp)) with the last reason. Without this, and
+    /// for messages of other types, it is a dead letter at once.
+    ///
+    /// Each `M` is cloned before it is handled. What the cut handler has done outside of the actor is done
+    /// again. A question is answered with its first failure; delivered again, nobody waits for it.
+    pub fn redeliver<M: Message + Clone>(mut self, times: u32) -> Self
+    where
+        A: Handler<M>,
+    {
+        self.child.set_redelivered::<M>(times);
+        self
+    }
+
+    /// What a life leaves in the mailbox becomes dead letters
+    /// ([`Flushed`](actors_core::DeadLetterCause::Flushed)). Without this the next life handles it, in order.
+    pub fn drop_queue(mut self) -> Self {
+        self.child.drop_queue();
         self
     }
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::{
     Child, ChildKind, InPlace, Start, Supervisor, SupervisorBuilder, engine::SharedEngine,
-    supervisor::Depot,
+    local::let_go, supervisor::Depot,
 };
 
 /// A supervisor as a [`Child`]. Its children keep their addresses over its restarts, since its engine
@@ -75,7 +75,7 @@ impl Child for Subtree {
 
     fn detach(&mut self) {
         if let Some(seat) = self.seat.take() {
-            seat.set_supervisor(None);
+            let_go(&seat);
         }
     }
 }

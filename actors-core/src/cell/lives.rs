@@ -11,6 +11,7 @@ use crate::{
     StartError,
     ext::{OfLife, Start, contained, drop_guarded},
     here,
+    keep::Again,
     mailbox::{Cursor, Leave},
     monitor::Watcher,
     node::{Letter, Node},
@@ -55,13 +56,19 @@ impl<A: Actor> ActorCell<A> {
 
     /// The incarnation has ended: suspended if a supervisor has it, dead otherwise. The supervisor
     /// hears of it before the monitors do, and the next life runs after. The right to consume is used up.
-    pub(crate) fn end(&self, cursor: Cursor<Node<A>>, reason: ExitReason) {
+    pub(crate) fn end(&self, mut cursor: Cursor<Node<A>>, reason: ExitReason) {
         let is_bare = reason == ExitReason::Normal && self.ext.get().is_none();
         if is_bare && self.life.die_alone(&self.ext) {
             return self.perish(cursor);
         }
         self.take_notes();
         let mut rare = self.ext().lock();
+        if rare.flushes && rare.supervisor.is_some() {
+            drop(rare);
+            // SAFETY: the right to consume is ours.
+            unsafe { self.flush(&mut cursor, &reason) };
+            rare = self.ext().lock();
+        }
         let life = std::mem::take(&mut rare.life);
         rare.last_error = Some(reason.clone());
         let incarnation = rare.incarnation;
@@ -123,10 +130,19 @@ impl<A: Actor> ActorCell<A> {
         }
         let mut rare = ext.lock();
         let letters = rare.take_letters();
+        let again = rare.again.take();
         let watchers = std::mem::take(&mut rare.watchers);
         let (incarnation, reason) = (rare.incarnation, rare.last_error.clone());
         drop(rare);
         let reason = reason.unwrap_or(ExitReason::Normal);
+        if let Some(Again { letter, .. }) = again {
+            self.publish(
+                (letter.ops().what.name)(),
+                DeadLetterCause::Crashed,
+                Some(reason.clone()),
+            );
+            contained(|| drop(letter));
+        }
         for letter in letters {
             self.bury(letter, DeadLetterCause::Died, CallError::Died(reason.clone()));
         }
@@ -168,7 +184,7 @@ impl<A: Actor> ActorCell<A> {
         // SAFETY: as the caller says; a panic in the payload's drop does not put it back.
         contained(|| unsafe { Node::refuse(node, error) });
         if ops.what.message {
-            self.publish((ops.what.name)(), cause);
+            self.publish((ops.what.name)(), cause, None);
         }
     }
 
@@ -176,12 +192,22 @@ impl<A: Actor> ActorCell<A> {
         let ops = letter.ops();
         contained(|| letter.refuse(error));
         if ops.what.message {
-            self.publish((ops.what.name)(), cause);
+            self.publish((ops.what.name)(), cause, None);
         }
     }
 
-    pub(crate) fn publish(&self, message: &'static str, cause: DeadLetterCause) {
-        self.system.dead_letters_hub().publish(DeadLetter { to: self.id(), message, cause });
+    pub(crate) fn publish(
+        &self,
+        message: &'static str,
+        cause: DeadLetterCause,
+        reason: Option<ExitReason>,
+    ) {
+        self.system.dead_letters_hub().publish(DeadLetter {
+            to: self.id(),
+            message,
+            cause,
+            reason,
+        });
     }
 
     pub(crate) fn tell(&self, watchers: Vec<Watcher>, incarnation: u32, reason: &ExitReason) {

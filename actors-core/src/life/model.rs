@@ -17,12 +17,17 @@ struct Cell {
     /// Urgent messages that were accepted, and that came out at the end.
     accepted: AtomicUsize,
     buried: AtomicUsize,
+    /// Who has supervised, who was refused, and what the supervisor has heard.
+    adopted: AtomicUsize,
+    refused: AtomicUsize,
+    exits: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Rare {
     watchers: usize,
     urgent: usize,
+    supervised: bool,
 }
 
 impl Cell {
@@ -34,6 +39,9 @@ impl Cell {
             noprocs: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
             buried: AtomicUsize::new(0),
+            adopted: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+            exits: AtomicUsize::new(0),
         })
     }
 
@@ -64,12 +72,28 @@ impl Cell {
         }
     }
 
-    /// As `ActorCell::end` of an actor that nobody supervises.
+    /// As `ActorCell::adopt`.
+    fn adopt(&self) {
+        let mut rare = self.ext().lock().unwrap();
+        if self.life.settled() == Life::Running && !rare.supervised {
+            rare.supervised = true;
+            self.adopted.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// As `ActorCell::end`.
     fn end(&self) {
         if self.ext.get().is_none() && self.life.die_alone(&self.ext) {
             return self.perish();
         }
         let rare = self.ext().lock().unwrap();
+        if rare.supervised {
+            self.life.set(Life::Suspended);
+            self.exits.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         self.life.set(Life::Dead);
         drop(rare);
         self.perish();
@@ -135,5 +159,17 @@ fn an_urgent_message_races_with_death() {
     beside_its_end(&[Cell::push_urgent, Cell::push_urgent])(|cell| {
         let accepted = cell.accepted.load(Ordering::Relaxed);
         assert_eq!(cell.buried.load(Ordering::Relaxed), accepted, "accepted and lost");
+    });
+}
+
+/// SUP 2: an actor that is adopted while it ends has one supervisor, which hears of the end, or none.
+#[test]
+fn sup_2_adoption_races_with_death() {
+    beside_its_end(&[Cell::adopt, Cell::adopt])(|cell| {
+        let adopted = cell.adopted.load(Ordering::Relaxed);
+        assert_eq!(adopted + cell.refused.load(Ordering::Relaxed), 2);
+        assert_eq!(cell.exits.load(Ordering::Relaxed), adopted, "adopted and not told");
+        let life = if adopted == 1 { Life::Suspended } else { Life::Dead };
+        assert_eq!(cell.life.get(), life);
     });
 }

@@ -161,6 +161,7 @@ impl System {
             to,
             message: "remote message",
             cause: DeadLetterCause::Undeliverable,
+            reason: None,
         });
     }
 

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use super::{Outcome, Step, Turn};
 use crate::{
     Actor, CallError, DeadLetterCause, ExitReason,
-    cell::{AFTER, BOUNDED, COUNT, EPOCH, GROUPED, OVERTAKEN, STOPPED},
+    cell::{AFTER, BOUNDED, COUNT, EPOCH, GROUPED, KEEPS, OVERTAKEN, STOPPED},
     group::{Admission, admit},
     mailbox::Leave,
     node::{Letter, Node},
@@ -55,6 +55,11 @@ impl<A: Actor> Turn<'_, A> {
                 if flags & GROUPED != 0 && !self.admits(node) {
                     continue;
                 }
+                if flags & KEEPS != 0 {
+                    // SAFETY: the right to run is ours, no handler borrows the state, and the node has
+                    // its payload.
+                    unsafe { cell.keep(Node::message(node), Node::epoch(node), 1) };
+                }
                 cell.count_handled();
             }
             self.during = &ops.what;
@@ -71,6 +76,9 @@ impl<A: Actor> Turn<'_, A> {
     fn run_dry(&mut self) -> Option<Outcome> {
         self.count();
         self.let_in();
+        if self.cell.has(KEEPS) {
+            self.cell.forget_kept();
+        }
         for _ in 0..SPINS {
             // SAFETY: the right to consume is ours, and after `Idle` nothing is touched any more.
             match unsafe { self.cell.mailbox.leave(&self.cursor) } {
@@ -135,7 +143,14 @@ impl<A: Actor> Turn<'_, A> {
         }
         let urgent = rare.urgent.pop_front();
         let is_urgent = urgent.is_some();
-        let letter = urgent.or_else(|| rare.front.pop_front());
+        let mut deliveries = 1;
+        let letter = urgent.or_else(|| match rare.again.take() {
+            Some(again) => {
+                deliveries += again.deliveries;
+                Some(again.letter)
+            }
+            None => rare.front.pop_front(),
+        });
         self.cell.flag(OVERTAKEN, rare.overtakes());
         drop(rare);
         let letter = letter?;
@@ -154,7 +169,13 @@ impl<A: Actor> Turn<'_, A> {
                 }
             }
         }
-        self.cell.count_handled();
+        if letter.ops().what.message {
+            if flags & KEEPS != 0 {
+                // SAFETY: the right to run is ours, and no handler borrows the state.
+                unsafe { self.cell.keep(letter.message(), letter.epoch(), deliveries) };
+            }
+            self.cell.count_handled();
+        }
         self.during = &letter.ops().what;
         Some(self.within_span(|turn| letter.run(turn)))
     }

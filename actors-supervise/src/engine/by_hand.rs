@@ -6,7 +6,7 @@ use actors_core::{AnyLink, ReplyTo};
 
 use super::Engine;
 use crate::{
-    ChildError, ChildInfo, ChildKind, ChildSpec, ChildStatus, Counts, Event, HostFailures,
+    ChildError, ChildInfo, ChildSpec, ChildStatus, Counts, Event, HostFailures,
     event::Hub,
     machine::{ChildKey, Input, Status},
 };
@@ -32,8 +32,7 @@ impl Engine {
         let key = self.insert(spec, true);
         if let Err(error) = self.attach(key) {
             self.handle(Input::Release(key));
-            self.slots.remove(&key);
-            self.ids.remove(&child);
+            self.forget(key);
             return reply.answer(Err(ChildError::Start { child, error }));
         }
         self.slots.get_mut(&key).expect("just inserted").starting.push(reply);
@@ -83,8 +82,7 @@ impl Engine {
             Status::Stopped | Status::Stopping => return Err(ChildError::NotRunning(id.into())),
         }
         self.handle(Input::Release(key));
-        self.ids.remove(id);
-        let mut slot = self.slots.remove(&key).expect("it has an id");
+        let mut slot = self.forget(key).expect("it has an id");
         let link = slot.child.link();
         slot.child.detach();
         self.events.publish(Event::ChildRemoved { id: slot.id });
@@ -101,17 +99,7 @@ impl Engine {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for (&key, slot) in &self.slots {
-            counts.specs += 1;
-            counts.active += usize::from(self.machine.is_alive(key));
-            match slot.rules.kind {
-                ChildKind::Worker => counts.workers += 1,
-                ChildKind::Supervisor => counts.supervisors += 1,
-                ChildKind::Task => counts.tasks += 1,
-            }
-        }
-        counts
+        Counts { active: self.machine.count_alive(), ..self.counts }
     }
 
     pub(super) fn info(&self, key: ChildKey) -> Option<ChildInfo> {

@@ -25,6 +25,7 @@ impl Engine {
             Told::StartFailed { key, error } => {
                 Event::StartFailed { id: key.map(|key| self.id(key)), error }
             }
+            Told::ChildIgnored { key } => Event::ChildIgnored { id: self.id(key) },
             Told::Restarted { children, took } => {
                 Event::Restarted { children: self.names(children), took }
             }

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 pub(crate) use self::shared::SharedEngine;
 use self::{report::Reporter, shared::retire_all};
 use crate::{
-    Child, ChildError, ChildInfo, ChildSpec, Event, HostFailures, Member, Planner, Round,
+    Child, ChildError, ChildInfo, ChildSpec, Counts, Event, HostFailures, Member, Planner, Round,
     RoundKind, Start, SupervisorBuilder, SupervisorError,
     alarm::Alarms,
     contain::contained,
@@ -36,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) machine: Machine,
     slots: BTreeMap<ChildKey, Slot>,
     ids: HashMap<String, ChildKey>,
+    /// Of the slots; how many are active the machine knows.
+    counts: Counts,
     planner: Option<Box<dyn Planner>>,
     rounds_planned: u64,
     inbox: Arc<Inbox>,
@@ -74,6 +76,7 @@ impl Engine {
             machine: Machine::new(settings, planner.is_some()),
             slots: BTreeMap::new(),
             ids: HashMap::new(),
+            counts: Counts::default(),
             planner,
             rounds_planned: 0,
             inbox,
@@ -98,6 +101,8 @@ impl Engine {
     fn insert(&mut self, spec: ChildSpec, dynamic: bool) -> ChildKey {
         let key = self.machine.insert(spec.rules, dynamic);
         let ChildSpec { id, rules, child, .. } = spec;
+        self.counts.specs += 1;
+        *self.counts.of(rules.kind) += 1;
         let (starting, stopping) = (Vec::new(), Vec::new());
         self.ids.insert(id.clone(), key);
         let (attached, in_place) = (false, false);
@@ -106,16 +111,19 @@ impl Engine {
         key
     }
 
+    fn forget(&mut self, key: ChildKey) -> Option<Slot> {
+        let slot = self.slots.remove(&key)?;
+        self.ids.remove(&slot.id);
+        self.counts.specs -= 1;
+        *self.counts.of(slot.rules.kind) -= 1;
+        Some(slot)
+    }
+
     fn forget_dynamic(&mut self) {
         let stays: HashSet<_> = self.machine.keys().collect();
-        self.ids.retain(|_, key| stays.contains(key));
-        self.slots.retain(|key, slot| {
-            let stay = stays.contains(key);
-            if !stay {
-                slot.child.retire(ExitReason::Shutdown);
-            }
-            stay
-        });
+        let gone: Vec<_> = self.slots.keys().filter(|key| !stays.contains(key)).copied().collect();
+        let gone: Vec<_> = gone.into_iter().filter_map(|key| self.forget(key)).collect();
+        retire_all(gone);
     }
 
     fn attach(&mut self, key: ChildKey) -> Result<(), StartError> {
@@ -128,6 +136,10 @@ impl Engine {
             let ChildExit { incarnation, reason, .. } = exit;
             reporter.report(Input::Exited { key, incarnation, reason });
         });
+        let known = slot.child.link().map(|link| link.id());
+        if known.is_some() && known == self.inbox.owner() {
+            return Err(StartError::Address("it is the supervisor's own".into()));
+        }
         slot.child.attach(on_exit)?;
         slot.attached = true;
         slot.in_place = slot.child.in_place().is_some();
@@ -274,6 +286,7 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         for reply in slot.starting.drain(..) {
             reply.answer(match (&result, &info) {
+                (Err(StartError::Ignore), _) => Err(ChildError::Ignored(slot.id.clone())),
                 (Err(error), _) => {
                     Err(ChildError::Start { child: slot.id.clone(), error: error.clone() })
                 }
@@ -284,10 +297,11 @@ impl Engine {
     }
 
     fn remove(&mut self, key: ChildKey) {
-        let Some(mut slot) = self.slots.remove(&key) else { return };
-        self.ids.remove(&slot.id);
+        let Some(mut slot) = self.forget(key) else { return };
         slot.child.retire(ExitReason::Shutdown);
         self.events.publish(Event::ChildRemoved { id: slot.id });
+        // Only now: who has asked for it finds its address dead.
+        slot.stopping.drain(..).for_each(|reply| reply.answer(Ok(())));
     }
 
     fn start_error(&self, key: Option<ChildKey>, error: StartError) -> SupervisorError {

@@ -3,7 +3,7 @@
 use actors_core::{ExitReason, StartError, host::Time};
 
 use super::{ChildKey, Command, Effect, Machine, State};
-use crate::RestartPolicy;
+use crate::{RestartPolicy, spec::Rules};
 
 impl Machine {
     /// Stops a child, out of any round it is in; the round goes on without it.
@@ -14,7 +14,8 @@ impl Machine {
             let error = StartError::Exited(ExitReason::Shutdown);
             self.effects.push_back(Effect::Settled(key, Err(error)));
         }
-        let remove = remove || entry.rules.restart == RestartPolicy::Temporary;
+        let Rules { restart, of_template, .. } = entry.rules;
+        let remove = remove || of_template || restart == RestartPolicy::Temporary;
         if remove && matches!(entry.state, State::Preparing(_)) {
             entry.state = State::Down;
         }
@@ -26,10 +27,10 @@ impl Machine {
                 self.ask_to_stop(key);
             }
         } else {
-            self.effects.push_back(Effect::Stopped(key));
             if remove {
                 self.remove(key);
             }
+            self.effects.push_back(Effect::Stopped(key));
         }
         if let Some(id) = round {
             self.advance(id, now);

@@ -38,6 +38,7 @@ impl Machine {
             entry.streak = 0;
         }
         let verdict = verdict(entry.rules.restart, entry.rules.kind, &reason);
+        let of_template = entry.rules.of_template;
         let told = self.is_heard.then(|| reason.clone());
         entry.failure = Some(Failure { reason, incarnation });
         if let Some(reason) = told {
@@ -50,7 +51,7 @@ impl Machine {
         }
         match verdict {
             Verdict::Restart => self.failed(key, now),
-            Verdict::Keep => self.ended(key, false, now),
+            Verdict::Keep => self.ended(key, of_template, now),
             Verdict::Remove => self.ended(key, true, now),
         }
     }
@@ -78,10 +79,10 @@ impl Machine {
         let Some(entry) = self.children.get_mut(&key) else { return };
         let temporary = entry.rules.restart == RestartPolicy::Temporary;
         if let Some(command) = entry.command.take() {
-            self.effects.push_back(Effect::Stopped(key));
             if temporary || command == Command::Remove {
                 self.remove(key);
             }
+            self.effects.push_back(Effect::Stopped(key));
         } else if let Some(id) = entry.round {
             if temporary {
                 self.leave(key);

@@ -29,6 +29,14 @@ impl Keys {
         self.iter().next_back()
     }
 
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(_) => 1,
+            Self::Many(keys) => keys.len(),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.first().is_none()
     }

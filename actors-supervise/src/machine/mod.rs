@@ -129,6 +129,7 @@ pub(crate) enum Told {
     ChildStarted { key: ChildKey, incarnation: u32, took: Duration },
     ChildExited { key: ChildKey, incarnation: u32, reason: ExitReason },
     StartFailed { key: Option<ChildKey>, error: StartError },
+    ChildIgnored { key: ChildKey },
     Restarted { children: Vec<ChildKey>, took: Duration },
     HostFailed { node: String, children: Vec<ChildKey> },
     LimitExceeded { key: Option<ChildKey>, reason: ExitReason },
@@ -332,6 +333,11 @@ impl Machine {
 
     pub(crate) fn is_alive(&self, key: ChildKey) -> bool {
         self.alive.contains(key)
+    }
+
+    /// Those that are starting, running or stopping.
+    pub(crate) fn count_alive(&self) -> usize {
+        self.alive.len()
     }
 
     pub(crate) fn status(&self, key: ChildKey) -> Status {

@@ -324,7 +324,31 @@ impl Machine {
                     _ => self.runs(key, round, now),
                 }
             }
+            Err(StartError::Ignore) => self.ignored(key, now),
             Err(error) => self.not_started(key, error, now),
+        }
+    }
+
+    /// There is nothing to run: the round goes on without it.
+    fn ignored(&mut self, key: ChildKey, now: Time) {
+        self.tell(|| Told::ChildIgnored { key });
+        let asked = self.is_down(key);
+        if asked || self.ending || self.is_about_to_stop(key) {
+            self.stopped(key, now);
+            return;
+        }
+        let round = self.leave(key);
+        let Some(entry) = self.children.get_mut(&key) else { return };
+        (entry.attempt, entry.streak) = (0, 0);
+        let removed = entry.dynamic || entry.rules.restart == RestartPolicy::Temporary;
+        if std::mem::take(&mut entry.awaited) {
+            self.effects.push_back(Effect::Settled(key, Err(StartError::Ignore)));
+        }
+        if removed {
+            self.remove(key);
+        }
+        if let Some(id) = round {
+            self.advance(id, now);
         }
     }
 

@@ -50,6 +50,7 @@ const RULES: Rules = Rules {
     significant: false,
     backoff: Backoff::none(),
     kind: ChildKind::Worker,
+    of_template: false,
 };
 
 fn settings(strategy: Strategy, max_restarts: u32) -> Settings {

@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
-use actors_core::{Actor, Context, ExitReason, Handler, Message, StartError, System};
+use actors_core::{
+    Actor, Context, ExitReason, Handler, Message, StartError, System, host::Host, sim,
+};
 use actors_supervise::{
-    ChildInfo, ChildSpec, ChildStatus, Event, Local, Strategy, Supervisor, SupervisorBuilder,
-    SupervisorLink,
+    ChildInfo, ChildSpec, ChildStatus, Event, Limit, Local, Strategy, Supervisor,
+    SupervisorBuilder, SupervisorLink,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
@@ -231,4 +233,43 @@ impl Run {
 
 pub fn error() -> ExitReason {
     ExitReason::Error("failed".into())
+}
+
+const SEEDS: u64 = 200;
+const TRIES: usize = 20;
+
+/// Several times on each real host, once with each seed in the simulation.
+pub fn everywhere<F, Fut>(scenario: F)
+where
+    F: Fn(System) -> Fut,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let hosts: Vec<fn() -> Host> = vec![
+        #[cfg(feature = "async-std")]
+        Host::async_std,
+        #[cfg(feature = "smol")]
+        Host::smol,
+        #[cfg(feature = "tokio")]
+        Host::tokio,
+    ];
+    for host in hosts {
+        for _ in 0..TRIES {
+            let system = System::builder().host(host()).build();
+            system.block_on(scenario(system.clone()));
+        }
+    }
+    sim::search(0..SEEDS, |sim| scenario(System::builder().host(sim.node("a")).build()));
+}
+
+/// Gives others their turn until `condition` holds.
+pub async fn until(mut condition: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LONG, "it never comes");
+        futures_lite::future::yield_now().await;
+    }
+}
+
+pub fn limit(max_restarts: u32) -> Limit {
+    Limit { max_restarts, ..Limit::default() }
 }
