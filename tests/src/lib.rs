@@ -6,12 +6,14 @@
 //! | [`calculator`] | a small exported actor |
 //! | [`bank`] | a group of accounts that transfer money in rounds and must end as if nothing failed |
 //! | [`cluster`] | nodes of one simulation, or of one process |
+//! | [`soak`] | a random tree of supervisors under random failures |
 //! | [`stress`] | all that the core promises, under load |
 
 pub mod bank;
 pub mod calculator;
 pub mod cluster;
 pub mod process;
+pub mod soak;
 pub mod stress;
 
 use actors_core::System;
