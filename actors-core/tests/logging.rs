@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::poll_fn,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use actors_core::{
@@ -71,6 +71,15 @@ impl Log {
             tracing::subscriber::set_global_default(Registry::default().with(&*log)).unwrap();
             log
         })
+    }
+
+    /// The log, empty and for one test at a time: simulated actors of two tests have the same identities.
+    fn alone() -> (MutexGuard<'static, ()>, &'static Self) {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = Self::of_this_process();
+        log.0.lock().unwrap().clear();
+        (alone, log)
     }
 
     fn push(&self, what: What, fields: Fields) {
@@ -141,7 +150,7 @@ impl Message for Monitor {
 /// The end of an actor whose monitor has no action, in an actor that has no `on_down`, is logged.
 #[test]
 fn core_27_a_monitor_without_an_action_logs() {
-    let log = Log::of_this_process();
+    let (_alone, log) = Log::alone();
     everywhere(move |system| async move {
         let watcher = system.spawn_fn(|Monitor(actor): Monitor, cx| {
             cx.monitor(&actor);
@@ -164,7 +173,7 @@ fn core_27_a_monitor_without_an_action_logs() {
 /// A message that nobody handled is logged, with its type and the cause.
 #[test]
 fn a_dead_letter_is_logged() {
-    let log = Log::of_this_process();
+    let (_alone, log) = Log::alone();
     everywhere(move |system| async move {
         let actor = system.spawn(Recorder::default());
         let down = actor.down();
@@ -182,7 +191,7 @@ fn a_dead_letter_is_logged() {
 /// Each handler and hook has one span, in each life of the actor, whatever becomes of it.
 #[test]
 fn a_handler_runs_in_a_span() {
-    let log = Log::of_this_process();
+    let (_alone, log) = Log::alone();
     everywhere(move |system| async move {
         let seat: Seat<Recorder> = system.reserve(Arc::new(|_: ChildExit| {}));
         let link = seat.link();
@@ -210,7 +219,7 @@ fn a_handler_runs_in_a_span() {
 /// is killed.
 #[test]
 fn a_waiting_handler_keeps_its_span() {
-    let log = Log::of_this_process();
+    let (_alone, log) = Log::alone();
     everywhere(move |system| async move {
         for is_killed in [false, true] {
             let actor = system.spawn(Recorder::default());
