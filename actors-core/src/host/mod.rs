@@ -13,7 +13,9 @@
 //! | `smol` | `Host::smol` | smol libraries |
 //! | `tokio` | `Host::tokio`, `Host::tokio_from` | tokio libraries |
 //!
-//! A process may use several at once, a system each.
+//! A process may use several at once, a system each. On a tokio runtime of several threads, actors run on as
+//! many threads of their own within it: a task that tokio has in its slot for what runs next is taken up by
+//! no other thread, should a handler not return.
 
 mod disk;
 mod net;
@@ -47,6 +49,11 @@ pub struct Host {
 pub trait Executor: Send + Sync {
     /// Runs a task to its end, beside the caller.
     fn spawn(&self, task: BoxFuture<'static, ()>);
+    /// Runs a worker of a system: a task that goes on as long as the system, and may hold its thread
+    /// for as long as a handler does. When it is woken, a thread that is free must take it up.
+    fn spawn_worker(&self, worker: BoxFuture<'static, ()>) {
+        self.spawn(worker);
+    }
     /// Runs something that blocks, where it holds up no actor.
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
     /// True on a thread that runs tasks: blocking there could deadlock.

@@ -100,7 +100,7 @@ impl Scheduler {
         });
         for (index, queue) in queues.into_iter().enumerate() {
             let worker = Worker::new(index, queue, scheduler.clone());
-            host.executor.spawn(Box::pin(drive(worker)));
+            host.executor.spawn_worker(Box::pin(drive(worker)));
         }
         stuck::watch(Arc::downgrade(&scheduler), watch);
         scheduler

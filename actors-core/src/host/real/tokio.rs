@@ -1,8 +1,8 @@
-use std::{cell::Cell, io, sync::Arc, time::Duration};
+use std::{cell::Cell, io, sync::Arc, thread, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    runtime::{self, Handle},
+    runtime::{self, Handle, RuntimeFlavor},
 };
 use tokio_util::{
     compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt},
@@ -80,6 +80,17 @@ impl Executor for Runtime {
             task.await;
             drop(kept);
         });
+    }
+
+    fn spawn_worker(&self, worker: BoxFuture<'static, ()>) {
+        if self.handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return self.spawn(worker);
+        }
+        let kept = self.clone();
+        thread::Builder::new()
+            .name("actors-tokio-worker".into())
+            .spawn(move || kept.handle.block_on(worker))
+            .expect("threads for actors can be started");
     }
 
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
