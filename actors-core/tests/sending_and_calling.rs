@@ -5,8 +5,8 @@ mod common;
 use std::time::Duration;
 
 use actors_core::{
-    Actor, BoxFuture, CallError, Context, ExitReason, Handler, Link, Message, ReplyTo, Status,
-    System,
+    Actor, BoxFuture, Call, CallError, Context, ExitReason, Handler, Link, Message, ReplyTo,
+    Status, System,
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere, real_hosts};
 
@@ -218,6 +218,29 @@ fn core_41_a_question_handed_on_ends_with_the_one_it_reached() {
         assert_eq!(handed_on.await, Err(CallError::Died(ExitReason::Killed)));
         down.await;
         assert_eq!(front.call(Wait(0)).forever().await, Err(CallError::NoReply));
+    });
+}
+
+/// Asks, and leaves the waiting to somebody else.
+struct Asks(Link<Slow>);
+
+impl Message for Asks {
+    type Reply = Call<u64>;
+}
+
+impl Handler<Asks> for Slow {
+    async fn handle(&mut self, Asks(slow): Asks, _cx: &mut Context<Self>) -> Call<u64> {
+        slow.call(Wait(0)).within(Duration::from_millis(5))
+    }
+}
+
+/// A question that an actor has asked keeps its time wherever its answer is awaited.
+#[test]
+fn core_11_a_question_that_leaves_its_actor_keeps_its_time() {
+    everywhere(|system| async move {
+        let (slow, asker) = (system.spawn(Slow), system.spawn(Slow));
+        let question = asker.call(Asks(slow.clone())).await.unwrap();
+        assert_eq!(question.await, Err(CallError::Timeout));
     });
 }
 
