@@ -1,11 +1,11 @@
 use std::{any::type_name, borrow::Cow, fmt};
 
 use bytemuck::Pod;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    PutError, RestoreError,
+    Codec, MessagePack, PutError, RestoreError,
     checksum::{copy_summed, crc32},
 };
 
@@ -29,6 +29,11 @@ pub enum Kind {
     },
     /// A value that serde wrote as MessagePack.
     MessagePack,
+    /// A value that serde wrote with another [`Codec`].
+    Encoded {
+        /// The codec's name.
+        codec: Cow<'static, str>,
+    },
 }
 
 /// A captured state: bytes that nobody changes any more, what they are, and their CRC-32.
@@ -67,7 +72,15 @@ impl Blob {
     /// # Errors
     /// [`PutError::Encode`] when the value does not serialise.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, PutError> {
-        Self::encode_into(BytesMut::new(), value)
+        Self::encode_with::<MessagePack, T>(value)
+    }
+
+    /// Captures any value with a codec.
+    ///
+    /// # Errors
+    /// [`PutError::Encode`] when the value does not serialise.
+    pub fn encode_with<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Self, PutError> {
+        Self::encode_into::<C, T>(BytesMut::new(), value)
     }
 
     /// A blob of its parts, as a reader of files has them. The checksum is taken as given.
@@ -113,14 +126,22 @@ impl Blob {
     /// [`RestoreError::WrongType`] for a raw state, [`RestoreError::Corrupt`],
     /// [`RestoreError::Decode`] when the value is of another type.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, RestoreError> {
-        if self.kind != Kind::MessagePack {
-            return Err(self.wrong_type(format!("MessagePack {}", type_name::<T>())));
+        self.decode_with::<MessagePack, T>()
+    }
+
+    /// The value of a state of this codec.
+    ///
+    /// # Errors
+    /// [`RestoreError::WrongType`] for a raw state or one of another codec, [`RestoreError::Corrupt`],
+    /// [`RestoreError::Decode`] when the value is of another type.
+    pub fn decode_with<C: Codec, T: DeserializeOwned>(&self) -> Result<T, RestoreError> {
+        if self.kind != Kind::of_codec::<C>() {
+            return Err(self.wrong_type(format!("{} {}", C::NAME, type_name::<T>())));
         }
         self.verify()?;
-        let decoded = rmp_serde::from_slice(&self.bytes);
-        decoded.map_err(|e| RestoreError::Decode {
+        C::decode(&self.bytes).map_err(|why| RestoreError::Decode {
             wanted: type_name::<T>().into(),
-            why: e.to_string(),
+            why: why.to_string(),
         })
     }
 
@@ -177,16 +198,14 @@ impl Blob {
         Self { kind, schema: 0, crc, bytes: buffer.freeze() }
     }
 
-    pub(crate) fn encode_into<T: Serialize + ?Sized>(
+    pub(crate) fn encode_into<C: Codec, T: Serialize + ?Sized>(
         mut buffer: BytesMut,
         value: &T,
     ) -> Result<Self, PutError> {
         buffer.clear();
-        let mut writer = buffer.writer();
-        rmp_serde::encode::write(&mut writer, value)
-            .map_err(|e| PutError::Encode(e.to_string()))?;
-        let bytes = writer.into_inner().freeze();
-        Ok(Self { kind: Kind::MessagePack, schema: 0, crc: crc32(&bytes), bytes })
+        C::encode(value, &mut buffer).map_err(|why| PutError::Encode(why.to_string()))?;
+        let bytes = buffer.freeze();
+        Ok(Self { kind: Kind::of_codec::<C>(), schema: 0, crc: crc32(&bytes), bytes })
     }
 
     fn check(&self, found: u32) -> Result<(), RestoreError> {
@@ -198,6 +217,15 @@ impl Blob {
 
     fn wrong_type(&self, wanted: String) -> RestoreError {
         RestoreError::WrongType { wanted, found: self.kind.to_string() }
+    }
+}
+
+impl Kind {
+    fn of_codec<C: Codec>() -> Self {
+        match C::NAME {
+            MessagePack::NAME => Self::MessagePack,
+            codec => Self::Encoded { codec: codec.into() },
+        }
     }
 }
 
@@ -217,7 +245,8 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Raw { type_name, width } => write!(f, "raw {type_name} of {width} B"),
-            Self::MessagePack => f.write_str("MessagePack"),
+            Self::MessagePack => f.write_str(MessagePack::NAME),
+            Self::Encoded { codec } => f.write_str(codec),
         }
     }
 }

@@ -4,7 +4,7 @@ use bytemuck::Pod;
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
-use crate::{Blob, PutError};
+use crate::{Blob, Checkpoint, Codec, MessagePack, PutError};
 
 /// Captures states into buffers that are used again once nobody holds the old state.
 ///
@@ -43,9 +43,28 @@ impl Capture {
     /// # Errors
     /// As [`Blob::encode`].
     pub fn encode<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<Blob, PutError> {
-        let blob = Blob::encode_into(self.free(), value)?;
+        self.encode_with::<MessagePack, T>(value)
+    }
+
+    /// As [`Blob::encode_with`].
+    ///
+    /// # Errors
+    /// As [`Blob::encode_with`].
+    pub fn encode_with<C: Codec, T: Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+    ) -> Result<Blob, PutError> {
+        let blob = Blob::encode_into::<C, T>(self.free(), value)?;
         self.remember(&blob);
         Ok(blob)
+    }
+
+    /// As [`Checkpoint::capture`].
+    ///
+    /// # Errors
+    /// As [`Checkpoint::capture`].
+    pub fn state<S: Checkpoint>(&mut self, state: &S) -> Result<Blob, PutError> {
+        state.capture(self)
     }
 
     fn free(&mut self) -> BytesMut {

@@ -17,6 +17,8 @@ pub enum StoreError {
         version: Version,
         /// The oldest one kept.
         oldest: Version,
+        /// The newest one.
+        newest: Version,
     },
 }
 
@@ -126,6 +128,29 @@ pub enum RestoreError {
         /// The type asked for.
         wanted: String,
         /// What the codec said.
+        why: String,
+    },
+    /// The state is of a schema that this program does not know: it is newer, or nobody turns it into
+    /// this type any more. An older version may be of one that it does know.
+    #[error("the state is of schema {found}, {wanted} knows up to {known}")]
+    Schema {
+        /// The type asked for.
+        wanted: String,
+        /// Its schema.
+        known: u32,
+        /// That of the state.
+        found: u32,
+    },
+    /// The state is of an older schema, and the new type does not take it.
+    #[error("the state does not upgrade from schema {from} to {to} of {wanted}: {why}")]
+    Upgrade {
+        /// The type asked for.
+        wanted: String,
+        /// The schema of the state.
+        from: u32,
+        /// The schema of the type.
+        to: u32,
+        /// What the conversion said.
         why: String,
     },
     /// The level above could not be reached, or died with the question in hand.

@@ -40,6 +40,7 @@ mod capture;
 mod checkpointing;
 mod checksum;
 mod chunked;
+mod codec;
 mod config;
 mod error;
 mod export;
@@ -49,11 +50,15 @@ mod link;
 pub mod message;
 mod request;
 mod snapshot;
+mod state;
 mod store;
 
+#[doc(inline)]
+pub use actors_checkpoint_macros::Checkpoint;
 pub use blob::{Blob, Kind, Version};
 pub use capture::Capture;
 pub use checkpointing::Checkpointing;
+pub use codec::{Codec, MessagePack};
 pub use config::{CheckpointingArgs, CheckpointingConfig};
 pub use error::{
     BudgetExceeded, IntervalError, LoadError, PutError, RegisterError, RestoreError, SaveError,
@@ -63,7 +68,13 @@ pub use export::{EXPORT_NAME, export};
 pub use interval::{Interval, IntervalChange, Intervals};
 pub use key::Key;
 pub use link::CheckpointLink;
-pub use message::{Description, Entry, LoadReport, Reached, SaveReport, Skipped, UpdateReport};
+pub use message::{
+    BatchReport, Description, Entry, LoadReport, Reached, Refused, SaveReport, Skipped,
+    UpdateReport,
+};
 pub use request::Request;
 pub use snapshot::{Committed, Snapshot, SnapshotDir, SnapshotError, SnapshotProblem};
+#[doc(hidden)]
+pub use state::derived;
+pub use state::{Checkpoint, Restored};
 pub use store::{Evicted, Store};

@@ -1,15 +1,16 @@
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use actors_core::{Call, Link};
 use bytemuck::Pod;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Blob, Checkpointing, IntervalChange, IntervalError, Intervals, Key, LoadError, PutError,
-    RegisterError, Request, RestoreError, SaveError, Version,
+    Blob, Capture, Checkpoint, Checkpointing, IntervalChange, IntervalError, Intervals, Key,
+    LoadError, PutError, RegisterError, Request, RestoreError, Restored, SaveError, Version,
     message::{
-        All, Best, Describe, Description, Entry, Get, Inventory, Load, LoadReport, Protect, Put,
-        Reached, Register, Reset, Save, SaveReport, SetIntervals, SetParent, Update, UpdateReport,
+        All, BatchReport, Best, Describe, Description, Entry, Get, Inventory, Load, LoadReport,
+        Protect, Put, PutLater, PutMany, Reached, Register, Reset, Save, SaveReport, SetIntervals,
+        SetParent, Update, UpdateReport,
     },
 };
 
@@ -95,6 +96,91 @@ pub trait CheckpointLink {
         level: u8,
     ) -> Request<Reached, PutError>;
 
+    /// As [`checkpoint`](Self::checkpoint), of a [`Checkpoint`]: with its schema and codec, or raw.
+    ///
+    /// ```
+    /// # use actors_checkpoint::*;
+    /// # use actors_core::System;
+    /// # let system = System::new();
+    /// # let local = system.spawn(Checkpointing::new(CheckpointingConfig::level(1)));
+    /// # system.block_on(async {
+    /// let heights = vec![1.0_f64, 2.0];
+    /// local.checkpoint_state("heights", 1, &heights, 1).await?;
+    /// let back = local.restore_state::<Vec<f64>>("heights", 1).await?;
+    /// assert_eq!((back.state, back.version), (heights, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint).
+    fn checkpoint_state<S: Checkpoint>(
+        &self,
+        key: impl Into<Key>,
+        version: Version,
+        state: &S,
+        level: u8,
+    ) -> Request<Reached, PutError>;
+
+    /// As [`checkpoint_state`](Self::checkpoint_state), of a shared state that is captured later, beside
+    /// the caller and the checkpointing actor: the caller spends nothing on it but a message. Since
+    /// nobody can change what is shared, the checkpoint has the state as it is now. To go on, the owner
+    /// makes a new one, or changes it with [`Arc::make_mut`], which copies it while a capture is under way.
+    ///
+    /// The state is stored when it is captured; of two captures at a time the later one may be stored
+    /// first. The checkpointing actor has to be of this node.
+    ///
+    /// ```
+    /// # use actors_checkpoint::*;
+    /// # use actors_core::System;
+    /// # let system = System::new();
+    /// # let local = system.spawn(Checkpointing::new(CheckpointingConfig::level(1)));
+    /// # system.block_on(async {
+    /// use std::sync::Arc;
+    /// let mut table = Arc::new(vec![0_u64; 1000]);
+    /// let stored = local.checkpoint_later("table", 1, table.clone(), 1);
+    /// Arc::make_mut(&mut table)[0] = 7;
+    /// stored.await?;
+    /// assert_eq!(local.restore_raw::<u64>("table", 1).await?[0], 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint); [`CallError::NotExported`](actors_core::CallError::NotExported) on a link to another node.
+    fn checkpoint_later<S: Checkpoint + Sync>(
+        &self,
+        key: impl Into<Key>,
+        version: Version,
+        state: Arc<S>,
+        level: u8,
+    ) -> Request<Reached, PutError>;
+
+    /// Many captured states in one go, for small ones that are checkpointed together. Each is stored,
+    /// or refused, by itself.
+    ///
+    /// ```
+    /// # use actors_checkpoint::*;
+    /// # use actors_core::System;
+    /// # let system = System::new();
+    /// # let local = system.spawn(Checkpointing::new(CheckpointingConfig::level(1)));
+    /// # system.block_on(async {
+    /// let batch = (0..100_u64).map(|i| Ok((format!("cell {i}").into(), 1, Blob::encode(&i)?)));
+    /// let batch = batch.collect::<Result<Vec<_>, PutError>>()?;
+    /// let report = local.checkpoint_batch(batch, 1).await?;
+    /// assert!(report.refused.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`PutError`]: a level could not be reached.
+    fn checkpoint_batch(
+        &self,
+        states: Vec<(Key, Version, Blob)>,
+        level: u8,
+    ) -> Request<BatchReport, PutError>;
+
     /// The newest value of a key at `level`, or at the highest level there is below it.
     ///
     /// ```
@@ -140,6 +226,31 @@ pub trait CheckpointLink {
         key: impl Into<Key>,
         level: u8,
     ) -> Request<Vec<T>, RestoreError>;
+
+    /// As [`restore`](Self::restore), of a [`Checkpoint`]. Versions that cannot be read (corrupt, of
+    /// another type, of an unknown schema) are passed over for older ones of the same level, and told.
+    ///
+    /// ```
+    /// # use actors_checkpoint::*;
+    /// # use actors_core::System;
+    /// # let system = System::new();
+    /// # let local = system.spawn(Checkpointing::new(CheckpointingConfig::level(1)));
+    /// # system.block_on(async {
+    /// local.checkpoint("sum", 1, &7_u64, 1).await?;
+    /// local.checkpoint_state("sum", 2, &vec![7_u64], 1).await?;
+    /// let sum = local.restore_state::<Vec<u64>>("sum", 1).await?;
+    /// assert_eq!((sum.version, sum.passed_over), (2, vec![]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`RestoreError`]; if no version can be read, that of the newest.
+    fn restore_state<S: Checkpoint>(
+        &self,
+        key: impl Into<Key>,
+        level: u8,
+    ) -> Request<Restored<S>, RestoreError>;
 
     /// The state of a key at a certain version, not decoded, and where it was found. `None` is the
     /// newest.
@@ -460,13 +571,70 @@ impl CheckpointLink for Link<Checkpointing> {
         Request::new(self.call(Put { key: key.into(), version, blob, level }), Ok)
     }
 
+    fn checkpoint_state<S: Checkpoint>(
+        &self,
+        key: impl Into<Key>,
+        version: Version,
+        state: &S,
+        level: u8,
+    ) -> Request<Reached, PutError> {
+        match state.capture(&mut Capture::new(0)) {
+            Ok(blob) => self.checkpoint_blob(key, version, blob, level),
+            Err(error) => Request::failed(error),
+        }
+    }
+
+    fn checkpoint_later<S: Checkpoint + Sync>(
+        &self,
+        key: impl Into<Key>,
+        version: Version,
+        state: Arc<S>,
+        level: u8,
+    ) -> Request<Reached, PutError> {
+        let capture = Box::new(move || state.capture(&mut Capture::new(0)));
+        Request::new(self.call(PutLater { key: key.into(), version, level, capture }), Ok)
+    }
+
+    fn checkpoint_batch(
+        &self,
+        entries: Vec<(Key, Version, Blob)>,
+        level: u8,
+    ) -> Request<BatchReport, PutError> {
+        Request::new(self.call(PutMany { entries, level }), Ok)
+    }
+
+    fn restore_state<S: Checkpoint>(
+        &self,
+        key: impl Into<Key>,
+        level: u8,
+    ) -> Request<Restored<S>, RestoreError> {
+        let (link, get) = (self.clone(), Get::newest(key, level));
+        let newest = self.call(get.clone());
+        Request::of(async move |limit| {
+            let mut entry = limit.on(newest).await??;
+            let mut passed_over: Vec<(Version, RestoreError)> = Vec::new();
+            loop {
+                let Entry { version, blob, level } = entry;
+                match S::restore(&blob) {
+                    Ok(state) => return Ok(Restored { state, version, level, passed_over }),
+                    Err(why) => passed_over.push((version, why)),
+                }
+                let older = link.call(Get { below: Some(version), ..get.clone() });
+                entry = match limit.on(older).await? {
+                    Ok(entry) => entry,
+                    Err(RestoreError::Missing { .. }) => return Err(passed_over.remove(0).1),
+                    Err(error) => return Err(error),
+                };
+            }
+        })
+    }
+
     fn restore<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl Into<Key>,
         level: u8,
     ) -> Request<T, RestoreError> {
-        let get = Get { key: key.into(), version: None, level };
-        Request::new(self.call(get), |entry| entry.blob.decode())
+        Request::new(self.call(Get::newest(key, level)), |entry| entry.blob.decode())
     }
 
     fn restore_raw<T: Pod + Send>(
@@ -474,8 +642,7 @@ impl CheckpointLink for Link<Checkpointing> {
         key: impl Into<Key>,
         level: u8,
     ) -> Request<Vec<T>, RestoreError> {
-        let get = Get { key: key.into(), version: None, level };
-        Request::new(self.call(get), |entry| entry.blob.to_vec())
+        Request::new(self.call(Get::newest(key, level)), |entry| entry.blob.to_vec())
     }
 
     fn restore_version(
@@ -484,7 +651,7 @@ impl CheckpointLink for Link<Checkpointing> {
         version: Option<Version>,
         level: u8,
     ) -> Request<Entry, RestoreError> {
-        Request::new(self.call(Get { key: key.into(), version, level }), Ok)
+        Request::new(self.call(Get { version, ..Get::newest(key, level) }), Ok)
     }
 
     fn restore_best(&self, key: impl Into<Key>) -> Request<Entry, RestoreError> {

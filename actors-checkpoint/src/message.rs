@@ -1,7 +1,7 @@
 //! What a [`Checkpointing`] actor takes. [`CheckpointLink`](crate::CheckpointLink) sends these; they
 //! are public for those that need to name them, and cross nodes.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use actors_core::{ActorId, CallError, Link, Message};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,67 @@ impl Message for Put {
     type Reply = Result<Reached, PutError>;
 }
 
+/// Store many states, as [`Put`] does each, in one go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PutMany {
+    /// The states.
+    pub entries: Vec<(Key, Version, Blob)>,
+    /// The highest level that is to have them.
+    pub level: u8,
+}
+
+impl Message for PutMany {
+    type Reply = Result<BatchReport, PutError>;
+}
+
+/// What became of many states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchReport {
+    /// The highest level that has those that were not refused.
+    pub level: u8,
+    /// Those that a level did not take; the levels below it have them.
+    pub refused: Vec<Refused>,
+}
+
+/// A state that a level did not take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its key.
+    pub key: Key,
+    /// Its version.
+    pub version: Version,
+    /// The level.
+    pub level: u8,
+    /// Why.
+    pub why: StoreError,
+}
+
+/// Capture a state beside the actor, then store it as [`Put`] does. It does not cross nodes.
+pub struct PutLater {
+    /// Under this key.
+    pub key: Key,
+    /// As this version.
+    pub version: Version,
+    /// The highest level that is to have it.
+    pub level: u8,
+    /// Captures the state.
+    pub capture: Box<dyn FnOnce() -> Result<Blob, PutError> + Send>,
+}
+
+impl Message for PutLater {
+    type Reply = Result<Reached, PutError>;
+}
+
+impl fmt::Debug for PutLater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PutLater")
+            .field("key", &self.key)
+            .field("version", &self.version)
+            .field("level", &self.level)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A state is stored, safe from whatever this level is safe from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reached {
@@ -45,6 +106,16 @@ pub struct Get {
     pub version: Option<Version>,
     /// The level.
     pub level: u8,
+    /// The newest below this one.
+    #[serde(default)]
+    pub below: Option<Version>,
+}
+
+impl Get {
+    /// The newest state of a key.
+    pub fn newest(key: impl Into<Key>, level: u8) -> Self {
+        Self { key: key.into(), version: None, level, below: None }
+    }
 }
 
 impl Message for Get {

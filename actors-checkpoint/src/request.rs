@@ -13,8 +13,9 @@ pub struct Request<T, E> {
     limit: Limit,
 }
 
+/// How long a request waits for each of its answers.
 #[derive(Clone, Copy)]
-enum Limit {
+pub(crate) enum Limit {
     /// That of [`Call`]: 5 s.
     Usual,
     Within(Duration),
@@ -29,22 +30,31 @@ impl<T: Send + 'static, E: Send + 'static> Request<T, E> {
     where
         E: From<CallError>,
     {
-        let answer = move |limit: Limit| -> BoxFuture<'static, Result<T, E>> {
-            let call = match limit {
-                Limit::Usual => call,
-                Limit::Within(timeout) => call.within(timeout),
-                Limit::Forever => call.forever(),
-            };
-            Box::pin(async move { call.await.map_err(E::from)?.and_then(then) })
-        };
+        Self::of(move |limit| async move { limit.on(call).await.map_err(E::from)?.and_then(then) })
+    }
+
+    /// A request that may take several answers.
+    pub(crate) fn of<Fut>(answer: impl FnOnce(Limit) -> Fut + Send + 'static) -> Self
+    where
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let answer = |limit| -> BoxFuture<'static, Result<T, E>> { Box::pin(answer(limit)) };
         Self { answer: Box::new(answer), limit: Limit::Usual }
     }
 
     /// A request that failed before it was sent.
     pub(crate) fn failed(error: E) -> Self {
-        let answer =
-            move |_| -> BoxFuture<'static, Result<T, E>> { Box::pin(async { Err(error) }) };
-        Self { answer: Box::new(answer), limit: Limit::Usual }
+        Self::of(|_| async { Err(error) })
+    }
+}
+
+impl Limit {
+    pub(crate) fn on<R: Send + 'static>(self, call: Call<R>) -> Call<R> {
+        match self {
+            Self::Usual => call,
+            Self::Within(timeout) => call.within(timeout),
+            Self::Forever => call.forever(),
+        }
     }
 }
 

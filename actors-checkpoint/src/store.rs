@@ -1,5 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{Blob, BudgetExceeded, Key, StoreError, Version};
@@ -28,13 +29,18 @@ use crate::{Blob, BudgetExceeded, Key, StoreError, Version};
 pub struct Store {
     keep: usize,
     budget: Option<u64>,
-    keys: BTreeMap<Key, BTreeMap<Version, Held>>,
-    /// What the budget may take, in the order in which it does.
+    /// In the order in which they came, as far as none was removed: the same in every run.
+    keys: IndexMap<Key, Versions>,
+    /// What the budget may take, in the order in which it does; nothing without a budget.
     evictable: BTreeSet<(Version, Key)>,
     bytes: u64,
     floor: Option<Version>,
     changes: u64,
 }
+
+/// Oldest first.
+#[derive(Clone, Debug, Default)]
+struct Versions(Vec<(Version, Held)>);
 
 #[derive(Clone, Debug)]
 struct Held {
@@ -62,7 +68,7 @@ impl Store {
         Self {
             keep: keep.max(1),
             budget,
-            keys: BTreeMap::new(),
+            keys: IndexMap::new(),
             evictable: BTreeSet::new(),
             bytes: 0,
             floor: None,
@@ -124,38 +130,43 @@ impl Store {
         }
         self.floor = Some(version);
         self.changes += 1;
-        let keys: Vec<Key> = self.keys.keys().cloned().collect();
         let mut victims = Vec::new();
-        for key in &keys {
-            self.index(key);
+        for key in self.keys.keys() {
             victims.extend(self.beyond_keep(key).into_iter().map(|version| (version, key.clone())));
         }
+        self.index_all();
         self.evict(victims)
     }
 
     /// The state of a key at a version.
     pub fn get(&self, key: &Key, version: Version) -> Option<&Blob> {
-        Some(&self.keys.get(key)?.get(&version)?.blob)
+        Some(&self.keys.get(key)?.get(version)?.blob)
     }
 
     /// The newest state of a key.
     pub fn newest(&self, key: &Key) -> Option<(Version, &Blob)> {
-        let (version, held) = self.keys.get(key)?.last_key_value()?;
+        let (version, held) = self.keys.get(key)?.newest()?;
         Some((*version, &held.blob))
     }
 
-    /// The keys with their versions, oldest first.
+    /// The newest state of a key that is older than `version`.
+    pub fn newest_below(&self, key: &Key, version: Version) -> Option<(Version, &Blob)> {
+        let (version, held) = self.keys.get(key)?.below(version)?;
+        Some((*version, &held.blob))
+    }
+
+    /// The keys in order, with their versions, oldest first.
     pub fn inventory(&self) -> Vec<(Key, Vec<Version>)> {
-        let of = |(key, versions): (&Key, &BTreeMap<_, _>)| {
-            (key.clone(), versions.keys().copied().collect())
-        };
-        self.keys.iter().map(of).collect()
+        let of = |(key, versions): (&Key, &Versions)| (key.clone(), versions.numbers().collect());
+        let mut inventory: Vec<_> = self.keys.iter().map(of).collect();
+        inventory.sort_unstable();
+        inventory
     }
 
     /// Every version of every key.
     pub fn entries(&self) -> impl Iterator<Item = (&Key, Version, &Blob)> {
         self.keys.iter().flat_map(|(key, versions)| {
-            versions.iter().map(move |(version, held)| (key, *version, &held.blob))
+            versions.0.iter().map(move |(version, held)| (key, *version, &held.blob))
         })
     }
 
@@ -168,7 +179,7 @@ impl Store {
     /// number `change`.
     pub fn newest_since(&self, change: u64) -> impl Iterator<Item = (&Key, Version, &Blob)> {
         self.keys.iter().filter_map(move |(key, versions)| {
-            let (version, held) = versions.last_key_value()?;
+            let (version, held) = versions.newest()?;
             (held.change > change).then_some((key, *version, &held.blob))
         })
     }
@@ -176,7 +187,7 @@ impl Store {
     /// Removes a key, gives how many versions it had.
     pub fn reset(&mut self, key: &Key) -> usize {
         let versions: Vec<Version> =
-            self.keys.get(key).into_iter().flat_map(|v| v.keys().copied()).collect();
+            self.keys.get(key).into_iter().flat_map(Versions::numbers).collect();
         for version in &versions {
             self.remove(key, *version);
         }
@@ -197,17 +208,14 @@ impl Store {
             self.remove(key, *held);
         }
         self.floor = self.floor.map(|floor| floor.min(version));
-        let keys: Vec<Key> = self.keys.keys().cloned().collect();
-        for key in &keys {
-            self.index(key);
-        }
+        self.index_all();
         self.changes += u64::from(!stale.is_empty());
         stale.len()
     }
 
     /// Removes everything, the protection too, and gives how many versions there were.
     pub fn reset_all(&mut self) -> usize {
-        let held = self.keys.values().map(BTreeMap::len).sum();
+        let held = self.keys.values().map(|versions| versions.0.len()).sum();
         let changes = self.changes + u64::from(held > 0);
         *self = Self { changes, ..Self::new(self.keep, self.budget) };
         held
@@ -247,9 +255,11 @@ impl Store {
     fn victims(&self, key: &Key, version: Version) -> Result<Vec<(Version, Key)>, StoreError> {
         let beyond = self.beyond_keep(key);
         if beyond.contains(&version) {
-            let kept = self.keys[key].keys().find(|v| !beyond.contains(v));
-            let oldest = *kept.expect("the newest is always kept");
-            return Err(StoreError::Outdated { version, oldest });
+            let versions = &self.keys[key];
+            let kept = versions.numbers().find(|v| !beyond.contains(v));
+            let oldest = kept.expect("the newest is always kept");
+            let newest = versions.newest().map_or(oldest, |(newest, _)| *newest);
+            return Err(StoreError::Outdated { version, oldest, newest });
         }
         let mut victims: Vec<_> = beyond.into_iter().map(|v| (v, key.clone())).collect();
         let Some(budget) = self.budget else { return Ok(victims) };
@@ -276,15 +286,19 @@ impl Store {
     /// The versions of a key that are neither among the `keep` newest nor kept for the group.
     fn beyond_keep(&self, key: &Key) -> Vec<Version> {
         let Some(versions) = self.keys.get(key) else { return Vec::new() };
+        if versions.0.len() <= self.keep {
+            return Vec::new();
+        }
         let protected = self.protected_of(versions);
-        let old = versions.iter().rev().skip(self.keep);
-        old.filter(|(version, held)| Some(**version) != protected && !self.awaits(**version, held))
+        let old = versions.0.iter().rev().skip(self.keep);
+        old.filter(|(version, held)| Some(*version) != protected && !self.awaits(*version, held))
             .map(|(version, _)| *version)
             .collect()
     }
 
-    fn protected_of(&self, versions: &BTreeMap<Version, Held>) -> Option<Version> {
-        versions.range(..=self.floor?).next_back().map(|(version, _)| *version)
+    fn protected_of(&self, versions: &Versions) -> Option<Version> {
+        let up_to = versions.0.partition_point(|(version, _)| Some(*version) <= self.floor);
+        Some(versions.0[..up_to].last()?.0)
     }
 
     fn awaits(&self, version: Version, held: &Held) -> bool {
@@ -305,8 +319,10 @@ impl Store {
 
     fn insert(&mut self, key: &Key, version: Version, held: Held) -> Option<Held> {
         self.bytes += held.blob.len() as u64;
-        let versions = self.keys.entry(key.clone()).or_default();
-        let replaced = versions.insert(version, held);
+        let replaced = match self.keys.get_mut(key) {
+            Some(versions) => versions.insert(version, held),
+            None => self.keys.entry(key.clone()).or_default().insert(version, held),
+        };
         self.bytes -= replaced.as_ref().map_or(0, |held| held.blob.len() as u64);
         self.index(key);
         replaced
@@ -314,22 +330,34 @@ impl Store {
 
     fn remove(&mut self, key: &Key, version: Version) -> Option<Held> {
         let versions = self.keys.get_mut(key)?;
-        let held = versions.remove(&version)?;
-        if versions.is_empty() {
-            self.keys.remove(key);
+        let held = versions.remove(version)?;
+        if versions.0.is_empty() {
+            self.keys.swap_remove(key);
         }
         self.bytes -= held.blob.len() as u64;
-        self.evictable.remove(&(version, key.clone()));
+        if self.budget.is_some() {
+            self.evictable.remove(&(version, key.clone()));
+        }
         self.index(key);
         Some(held)
     }
 
+    fn index_all(&mut self) {
+        if self.budget.is_some() {
+            let keys: Vec<Key> = self.keys.keys().cloned().collect();
+            keys.iter().for_each(|key| self.index(key));
+        }
+    }
+
     /// Brings the index up to date after a key's versions, or what is protected, have changed.
     fn index(&mut self, key: &Key) {
+        if self.budget.is_none() {
+            return;
+        }
         let Some(versions) = self.keys.get(key) else { return };
-        let newest = versions.last_key_value().map(|(version, _)| *version);
+        let newest = versions.newest().map(|(version, _)| *version);
         let protected = self.protected_of(versions);
-        for (version, held) in versions {
+        for (version, held) in &versions.0 {
             let entry = (*version, key.clone());
             let kept = Some(*version) == newest || Some(*version) == protected;
             if kept || self.awaits(*version, held) {
@@ -338,5 +366,43 @@ impl Store {
                 self.evictable.insert(entry);
             }
         }
+    }
+}
+
+impl Versions {
+    fn find(&self, version: Version) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&version, |(version, _)| *version)
+    }
+
+    fn get(&self, version: Version) -> Option<&Held> {
+        Some(&self.0[self.find(version).ok()?].1)
+    }
+
+    fn newest(&self) -> Option<&(Version, Held)> {
+        self.0.last()
+    }
+
+    fn below(&self, version: Version) -> Option<&(Version, Held)> {
+        let (Ok(at) | Err(at)) = self.find(version);
+        self.0[..at].last()
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = Version> {
+        self.0.iter().map(|(version, _)| *version)
+    }
+
+    /// Gives what was replaced.
+    fn insert(&mut self, version: Version, held: Held) -> Option<Held> {
+        match self.find(version) {
+            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, held)),
+            Err(at) => {
+                self.0.insert(at, (version, held));
+                None
+            }
+        }
+    }
+
+    fn remove(&mut self, version: Version) -> Option<Held> {
+        Some(self.0.remove(self.find(version).ok()?).1)
     }
 }

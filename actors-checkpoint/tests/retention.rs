@@ -23,7 +23,7 @@ fn ckpt_12_the_newest_n_versions_are_kept() {
     }
     assert_eq!(versions(&store, "k"), [3, 4, 7]);
     let outdated = store.put("k".into(), 2, blob(1));
-    assert_eq!(outdated, Err(StoreError::Outdated { version: 2, oldest: 3 }));
+    assert_eq!(outdated, Err(StoreError::Outdated { version: 2, oldest: 3, newest: 4 }));
     store.put("k".into(), 5, blob(1)).expect("it is among the newest");
     assert_eq!(versions(&store, "k"), [4, 5, 7]);
     let evicted = store.put("k".into(), 8, blob(1)).expect("it fits");

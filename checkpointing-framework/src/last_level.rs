@@ -82,7 +82,7 @@ impl LastLevel {
     pub(crate) async fn save(&self, version: Version, members: Vec<Key>) -> Result<(), String> {
         let mut entries: Vec<(Key, Version, Blob)> = Vec::new();
         for key in members {
-            let get = Get { key: key.clone(), version: Some(version), level: 0 };
+            let get = Get { key: key.clone(), version: Some(version), level: 0, below: None };
             let entry = self.store.call(get).await.map_err(|error| error.to_string())?;
             let entry = entry.map_err(|error| error.to_string())?;
             entries.push((key, version, entry.blob));

@@ -56,7 +56,7 @@ impl MemberPlan {
         let Some((version, sources)) = &self.restore else { return Ok(None) };
         let (mut problems, mut damaged, mut lost) = (Vec::new(), Vec::new(), 0);
         for (level, store) in sources {
-            let get = Get { key: self.key.clone(), version: Some(*version), level: 0 };
+            let get = Get { key: self.key.clone(), version: Some(*version), level: 0, below: None };
             let problem = match store.call(get).await {
                 Ok(Ok(Entry { blob, .. })) => match open(&blob) {
                     Ok(state) => return Ok(Some((*version, state))),

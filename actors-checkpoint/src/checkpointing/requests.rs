@@ -4,29 +4,18 @@ use actors_core::{Context, Handler, Link, ReplyTo};
 
 use super::Checkpointing;
 use crate::{
-    Key, PutError, RestoreError, Version,
+    Blob, Key, PutError, RestoreError, StoreError, Version,
     message::{
-        All, Best, Describe, Description, Entry, Get, Inventory, Protect, Put, Reached, Reset,
-        Rollback,
+        All, BatchReport, Best, Describe, Description, Entry, Get, Inventory, Protect, Put,
+        PutLater, PutMany, Reached, Refused, Reset, Rollback,
     },
 };
 
 impl Checkpointing {
     fn put(&mut self, put: Put, reply: ReplyTo<Result<Reached, PutError>>, cx: &Context<Self>) {
         let own = self.level;
-        let (key, version, blob) = (put.key.clone(), put.version, put.blob.clone());
-        let stored = match self.hold {
-            Some(level) if put.level >= level => self.store.put_held(key, version, blob),
-            _ => self.store.put(key, version, blob),
-        };
-        match stored {
-            Ok(evicted) => {
-                tracing::trace!(level = own, key = %put.key, version = put.version, ?evicted, "stored");
-            }
-            Err(why) => {
-                tracing::warn!(level = own, key = %put.key, version = put.version, %why, "not stored");
-                return reply.answer(Err(PutError::Refused { level: own, reached: None, why }));
-            }
+        if let Err(why) = self.store(&put.key, put.version, &put.blob, put.level) {
+            return reply.answer(Err(PutError::Refused { level: own, reached: None, why }));
         }
         let Some(parent) = self.parent_towards(put.level) else {
             return reply.answer(Ok(Reached { level: own }));
@@ -40,10 +29,81 @@ impl Checkpointing {
         });
     }
 
+    /// Puts one state into the store.
+    fn store(
+        &mut self,
+        key: &Key,
+        version: Version,
+        blob: &Blob,
+        towards: u8,
+    ) -> Result<(), StoreError> {
+        let level = self.level;
+        let (state_key, blob) = (key.clone(), blob.clone());
+        let stored = match self.hold {
+            Some(hold) if towards >= hold => self.store.put_held(state_key, version, blob),
+            _ => self.store.put(state_key, version, blob),
+        };
+        match stored {
+            Ok(evicted) => {
+                tracing::trace!(level, %key, version, ?evicted, "stored");
+                Ok(())
+            }
+            Err(why) => {
+                tracing::warn!(level, %key, version, %why, "not stored");
+                Err(why)
+            }
+        }
+    }
+
+    fn put_many(
+        &mut self,
+        PutMany { mut entries, level }: PutMany,
+        reply: ReplyTo<Result<BatchReport, PutError>>,
+        cx: &Context<Self>,
+    ) {
+        let own = self.level;
+        let mut refused = Vec::new();
+        entries.retain(|(key, version, blob)| {
+            let stored = self.store(key, *version, blob, level);
+            stored
+                .map_err(|why| {
+                    refused.push(Refused { key: key.clone(), version: *version, level: own, why });
+                })
+                .is_ok()
+        });
+        let Some(parent) = self.parent_towards(level).filter(|_| !entries.is_empty()) else {
+            return reply.answer(Ok(BatchReport { level: own, refused }));
+        };
+        let above = parent.call(PutMany { entries, level }).forever();
+        cx.spawn_task(async move {
+            reply.answer(match above.await {
+                Ok(Ok(report)) => {
+                    refused.extend(report.refused);
+                    Ok(BatchReport { level: report.level, refused })
+                }
+                Ok(Err(error)) => Err(error.stored_at(own)),
+                Err(why) => Err(PutError::ParentLost { reached: own, why }),
+            });
+        });
+    }
+
+    /// It is stored when its turn comes after the capture.
+    fn put_later(later: PutLater, reply: ReplyTo<Result<Reached, PutError>>, cx: &Context<Self>) {
+        let PutLater { key, version, level, capture } = later;
+        let (own, host) = (cx.link(), cx.system().host().clone());
+        cx.spawn_task(async move {
+            match host.blocking(capture).await {
+                // Refused only if this actor is dead: then nobody answers.
+                Ok(blob) => drop(own.ask(Put { key, version, blob, level }, reply)),
+                Err(error) => reply.answer(Err(error)),
+            }
+        });
+    }
+
     fn get(&self, get: Get, reply: ReplyTo<Result<Entry, RestoreError>>, cx: &Context<Self>) {
         let own = self.level;
         let Some(parent) = self.parent_towards(get.level) else {
-            let found = self.entry(&get.key, get.version);
+            let found = self.entry(&get.key, get.version, get.below);
             let missing =
                 || RestoreError::Missing { key: get.key, version: get.version, level: own };
             return reply.answer(found.ok_or_else(missing));
@@ -57,7 +117,8 @@ impl Checkpointing {
 
     fn best(&self, best: Best, reply: ReplyTo<Result<Entry, RestoreError>>, cx: &Context<Self>) {
         let (own, Best { key, above }) = (self.level, best);
-        let found = self.entry(&key, None).filter(|entry| above.is_none_or(|v| entry.version > v));
+        let found =
+            self.entry(&key, None, None).filter(|entry| above.is_none_or(|v| entry.version > v));
         let above = found.as_ref().map(|entry| entry.version).or(above);
         let Some(parent) = &self.parent else {
             let missing = RestoreError::Missing { key, version: None, level: own };
@@ -74,10 +135,11 @@ impl Checkpointing {
         });
     }
 
-    fn entry(&self, key: &Key, version: Option<Version>) -> Option<Entry> {
-        let (version, blob) = match version {
-            Some(version) => (version, self.store.get(key, version)?),
-            None => self.store.newest(key)?,
+    fn entry(&self, key: &Key, version: Option<Version>, below: Option<Version>) -> Option<Entry> {
+        let (version, blob) = match (version, below) {
+            (Some(version), _) => (version, self.store.get(key, version)?),
+            (None, Some(below)) => self.store.newest_below(key, below)?,
+            (None, None) => self.store.newest(key)?,
         };
         Some(Entry { version, blob: blob.clone(), level: self.level })
     }
@@ -110,10 +172,46 @@ impl Handler<Put> for Checkpointing {
     }
 }
 
+impl Handler<PutMany> for Checkpointing {
+    async fn handle(
+        &mut self,
+        put: PutMany,
+        cx: &mut Context<Self>,
+    ) -> Result<BatchReport, PutError> {
+        self.put_many(put, nobody(), cx);
+        Ok(BatchReport { level: self.level, refused: Vec::new() })
+    }
+
+    async fn handle_call(
+        &mut self,
+        put: PutMany,
+        reply: ReplyTo<Result<BatchReport, PutError>>,
+        cx: &mut Context<Self>,
+    ) {
+        self.put_many(put, reply, cx);
+    }
+}
+
+impl Handler<PutLater> for Checkpointing {
+    async fn handle(&mut self, put: PutLater, cx: &mut Context<Self>) -> Result<Reached, PutError> {
+        Self::put_later(put, nobody(), cx);
+        Ok(Reached { level: self.level })
+    }
+
+    async fn handle_call(
+        &mut self,
+        put: PutLater,
+        reply: ReplyTo<Result<Reached, PutError>>,
+        cx: &mut Context<Self>,
+    ) {
+        Self::put_later(put, reply, cx);
+    }
+}
+
 impl Handler<Get> for Checkpointing {
     async fn handle(&mut self, get: Get, _cx: &mut Context<Self>) -> Result<Entry, RestoreError> {
-        let Get { key, version, .. } = get;
-        let found = self.entry(&key, version);
+        let Get { key, version, below, .. } = get;
+        let found = self.entry(&key, version, below);
         found.ok_or(RestoreError::Missing { key, version, level: self.level })
     }
 
@@ -129,7 +227,7 @@ impl Handler<Get> for Checkpointing {
 
 impl Handler<Best> for Checkpointing {
     async fn handle(&mut self, best: Best, _cx: &mut Context<Self>) -> Result<Entry, RestoreError> {
-        let found = self.entry(&best.key, None);
+        let found = self.entry(&best.key, None, None);
         found.ok_or(RestoreError::Missing { key: best.key, version: None, level: self.level })
     }
 
@@ -152,7 +250,7 @@ impl Handler<Inventory> for Checkpointing {
 impl Handler<All> for Checkpointing {
     async fn handle(&mut self, _: All, _cx: &mut Context<Self>) -> Vec<(Key, Entry)> {
         let level = self.level;
-        let entry = |(key, version, blob): (&Key, _, &crate::Blob)| {
+        let entry = |(key, version, blob): (&Key, _, &Blob)| {
             (key.clone(), Entry { version, blob: blob.clone(), level })
         };
         self.store.newest_entries().map(entry).collect()

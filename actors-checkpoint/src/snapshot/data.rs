@@ -106,6 +106,7 @@ fn append_record_head(piece: &mut Vec<u8>, key: &Key, version: Version, blob: &B
     let (tag, width) = match blob.kind() {
         Kind::MessagePack => (0_u32, 0),
         Kind::Raw { width, .. } => (1, *width),
+        Kind::Encoded { .. } => (2, 0),
     };
     let type_name = type_name(blob);
     piece.extend_from_slice(&(key.as_str().len() as u32).to_le_bytes());
@@ -130,6 +131,7 @@ fn type_name(blob: &Blob) -> &str {
     match blob.kind() {
         Kind::MessagePack => "",
         Kind::Raw { type_name, .. } => type_name,
+        Kind::Encoded { codec } => codec,
     }
 }
 
@@ -185,6 +187,7 @@ fn read_record(reader: &mut Reader, whole: &mut Hasher) -> Result<(Key, Version,
     let kind = match tag {
         0 => Kind::MessagePack,
         1 => Kind::Raw { type_name: type_name.into(), width },
+        2 => Kind::Encoded { codec: type_name.into() },
         _ => return Err((start, SnapshotProblem::Invalid(format!("a state of kind {tag}")))),
     };
     let start = reader.at();
