@@ -35,6 +35,7 @@
 //! | [`Store`] | what a level keeps, without any I/O |
 //! | [`SnapshotDir`] | committed versions in a directory, without any actor |
 
+mod auto;
 mod blob;
 mod capture;
 mod checkpointing;
@@ -43,18 +44,22 @@ mod chunked;
 mod codec;
 mod config;
 mod error;
+mod event;
 mod export;
 mod interval;
 mod key;
 mod link;
 pub mod message;
 mod request;
+mod restart_from;
 mod snapshot;
 mod state;
 mod store;
+mod ways;
 
 #[doc(inline)]
 pub use actors_checkpoint_macros::Checkpoint;
+pub use auto::AutoCheckpoint;
 pub use blob::{Blob, Kind, Version};
 pub use capture::Capture;
 pub use checkpointing::Checkpointing;
@@ -64,6 +69,7 @@ pub use error::{
     BudgetExceeded, IntervalError, LoadError, PutError, RegisterError, RestoreError, SaveError,
     StoreError,
 };
+pub use event::CheckpointEvent;
 pub use export::{EXPORT_NAME, export};
 pub use interval::{Interval, IntervalChange, Intervals};
 pub use key::Key;
@@ -73,8 +79,10 @@ pub use message::{
     UpdateReport,
 };
 pub use request::Request;
+pub use restart_from::RestartFrom;
 pub use snapshot::{Committed, Snapshot, SnapshotDir, SnapshotError, SnapshotProblem};
 #[doc(hidden)]
 pub use state::derived;
 pub use state::{Checkpoint, Restored};
-pub use store::{Evicted, Store};
+pub use store::{Evicted, EvictedFor, Store};
+pub use ways::{Ask, Compute, Guard, GuardLink, Memo, Serve, Server};

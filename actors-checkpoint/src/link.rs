@@ -2,16 +2,19 @@ use std::{path::Path, sync::Arc};
 
 use actors_core::{Call, Link};
 use bytemuck::Pod;
+use crossbeam_channel::Receiver;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Blob, Capture, Checkpoint, Checkpointing, IntervalChange, IntervalError, Intervals, Key,
-    LoadError, PutError, RegisterError, Request, RestoreError, Restored, SaveError, Version,
+    Blob, Capture, Checkpoint, CheckpointEvent, Checkpointing, IntervalChange, IntervalError,
+    Intervals, Key, LoadError, PutError, RegisterError, Request, RestoreError, Restored, SaveError,
+    Version,
     message::{
         All, BatchReport, Best, Describe, Description, Entry, Get, Inventory, Load, LoadReport,
         Protect, Put, PutLater, PutMany, Reached, Register, Reset, Save, SaveReport, SetIntervals,
-        SetParent, Update, UpdateReport,
+        SetParent, Subscribe, Update, UpdateReport,
     },
+    request::Limit,
 };
 
 /// What can be asked of a [`Checkpointing`] actor, here or on another node, by its link.
@@ -311,7 +314,7 @@ pub trait CheckpointLink {
     /// ```
     fn inventory(&self) -> Call<Vec<(Key, Vec<Version>)>>;
 
-    /// The newest state of every key held at this level.
+    /// The newest state of every key held at this level, in the order of the keys.
     ///
     /// ```
     /// # use actors_checkpoint::*;
@@ -522,6 +525,25 @@ pub trait CheckpointLink {
         save: IntervalChange,
     ) -> Request<Intervals, IntervalError>;
 
+    /// What happens from now on that nobody asks for, or that goes wrong. A subscriber that falls 4096
+    /// events behind loses the newest. The actor has to be of this node.
+    ///
+    /// ```
+    /// # use actors_checkpoint::*;
+    /// # use actors_core::System;
+    /// # let system = System::new();
+    /// # system.block_on(async {
+    /// let local = system.spawn(Checkpointing::new(CheckpointingConfig::level(1).keep(1)));
+    /// let events = local.subscribe().await?;
+    /// for version in 1..=2 {
+    ///     local.checkpoint("sum", version, &7_u64, 1).await?;
+    /// }
+    /// assert!(matches!(events.recv()?, CheckpointEvent::Evicted(old) if old.version == 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    fn subscribe(&self) -> Call<Receiver<CheckpointEvent>>;
+
     /// What the actor is and has.
     ///
     /// ```
@@ -568,7 +590,8 @@ impl CheckpointLink for Link<Checkpointing> {
         blob: Blob,
         level: u8,
     ) -> Request<Reached, PutError> {
-        Request::new(self.call(Put { key: key.into(), version, blob, level }), Ok)
+        let put = Put { key: key.into(), version, blob, level, only_newer: false };
+        Request::new(self.call(put), Ok)
     }
 
     fn checkpoint_state<S: Checkpoint>(
@@ -611,21 +634,8 @@ impl CheckpointLink for Link<Checkpointing> {
         let (link, get) = (self.clone(), Get::newest(key, level));
         let newest = self.call(get.clone());
         Request::of(async move |limit| {
-            let mut entry = limit.on(newest).await??;
-            let mut passed_over: Vec<(Version, RestoreError)> = Vec::new();
-            loop {
-                let Entry { version, blob, level } = entry;
-                match S::restore(&blob) {
-                    Ok(state) => return Ok(Restored { state, version, level, passed_over }),
-                    Err(why) => passed_over.push((version, why)),
-                }
-                let older = link.call(Get { below: Some(version), ..get.clone() });
-                entry = match limit.on(older).await? {
-                    Ok(entry) => entry,
-                    Err(RestoreError::Missing { .. }) => return Err(passed_over.remove(0).1),
-                    Err(error) => return Err(error),
-                };
-            }
+            let newest = limit.on(newest).await??;
+            readable(&link, get, newest, S::restore, limit).await
         })
     }
 
@@ -714,7 +724,35 @@ impl CheckpointLink for Link<Checkpointing> {
         Request::new(self.call(SetIntervals { update, save }), Ok)
     }
 
+    fn subscribe(&self) -> Call<Receiver<CheckpointEvent>> {
+        self.call(Subscribe)
+    }
+
     fn describe(&self) -> Call<Description> {
         self.call(Describe)
+    }
+}
+
+/// The first of this entry and the older ones of its level that can be read.
+pub(crate) async fn readable<S>(
+    link: &Link<Checkpointing>,
+    get: Get,
+    mut entry: Entry,
+    read: impl Fn(&Blob) -> Result<S, RestoreError>,
+    limit: Limit,
+) -> Result<Restored<S>, RestoreError> {
+    let mut passed_over: Vec<(Version, RestoreError)> = Vec::new();
+    loop {
+        let Entry { version, blob, level } = entry;
+        match read(&blob) {
+            Ok(state) => return Ok(Restored { state, version, level, passed_over }),
+            Err(why) => passed_over.push((version, why)),
+        }
+        let older = link.call(Get { below: Some(version), ..get.clone() });
+        entry = match limit.on(older).await? {
+            Ok(entry) => entry,
+            Err(RestoreError::Missing { .. }) => return Err(passed_over.remove(0).1),
+            Err(error) => return Err(error),
+        };
     }
 }

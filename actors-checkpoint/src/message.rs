@@ -4,11 +4,12 @@
 use std::{fmt, path::PathBuf};
 
 use actors_core::{ActorId, CallError, Link, Message};
+use crossbeam_channel::Receiver;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Blob, Checkpointing, IntervalChange, IntervalError, Intervals, Key, LoadError, PutError,
-    RegisterError, RestoreError, SaveError, SnapshotError, StoreError, Version,
+    Blob, CheckpointEvent, Checkpointing, IntervalChange, IntervalError, Intervals, Key, LoadError,
+    PutError, RegisterError, RestoreError, SaveError, SnapshotError, StoreError, Version,
 };
 
 /// Store a state here and in every level above, up to `level`.
@@ -22,6 +23,10 @@ pub struct Put {
     pub blob: Blob,
     /// The highest level that is to have it.
     pub level: u8,
+    /// A level that has this version, or a newer one, refuses it: it is then
+    /// [`Outdated`](crate::StoreError::Outdated), whatever the level keeps.
+    #[serde(default)]
+    pub only_newer: bool,
 }
 
 impl Message for Put {
@@ -358,6 +363,15 @@ pub struct SetIntervals {
 
 impl Message for SetIntervals {
     type Reply = Result<Intervals, IntervalError>;
+}
+
+/// Tell what happens from now on. It does not cross nodes.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscribe;
+
+impl Message for Subscribe {
+    /// One that falls 4096 events behind loses the newest.
+    type Reply = Receiver<CheckpointEvent>;
 }
 
 /// What the actor is and has.

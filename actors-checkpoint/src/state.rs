@@ -38,7 +38,7 @@ use crate::{Blob, Capture, Codec, PutError, RestoreError, Version};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A vector of plain data is captured raw. A type with large arrays and little else can implement this by
+/// Numbers and texts are states, too. A vector of plain data is captured raw. A type with large arrays and little else can implement this by
 /// hand.
 pub trait Checkpoint: Sized + Send + 'static {
     /// The state as it is now, in one of the buffers of `into`.
@@ -64,6 +64,22 @@ impl<T: Pod + Send> Checkpoint for Vec<T> {
         blob.to_vec()
     }
 }
+
+macro_rules! serde_states {
+    ($($state:ty),*) => {
+        $(impl Checkpoint for $state {
+            fn capture(&self, into: &mut Capture) -> Result<Blob, PutError> {
+                into.encode(self)
+            }
+
+            fn restore(blob: &Blob) -> Result<Self, RestoreError> {
+                blob.decode()
+            }
+        })*
+    };
+}
+
+serde_states!(bool, u8, u16, u32, u64, i8, i16, i32, i64, f32, f64, String);
 
 /// A state that was restored, and where it was.
 #[derive(Clone, Debug, PartialEq, Eq)]

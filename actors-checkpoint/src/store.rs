@@ -59,6 +59,24 @@ pub struct Evicted {
     pub version: Version,
     /// The bytes that became free.
     pub bytes: u64,
+    /// Why.
+    pub why: EvictedFor,
+}
+
+/// Why a version had to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EvictedFor {
+    /// There are enough newer ones of its key.
+    Retention,
+    /// The memory budget was used up.
+    Budget,
+}
+
+/// What is to go.
+struct Victim {
+    version: Version,
+    key: Key,
+    why: EvictedFor,
 }
 
 impl Store {
@@ -122,6 +140,18 @@ impl Store {
         Ok(self.evict(victims))
     }
 
+    /// Refuses a version that is not newer than all that are held.
+    pub(crate) fn refuse_old(&self, key: &Key, version: Version) -> Result<(), StoreError> {
+        let Some(versions) = self.keys.get(key) else { return Ok(()) };
+        let (oldest, newest) = (versions.numbers().next(), versions.numbers().last());
+        match (oldest, newest) {
+            (Some(oldest), Some(newest)) if newest >= version => {
+                Err(StoreError::Outdated { version, oldest, newest })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// From now on the newest version of each key at or below `version` is kept until a higher one
     /// is protected: a level above has committed it. A lower `version` than the last is ignored.
     pub fn protect(&mut self, version: Version) -> Vec<Evicted> {
@@ -132,7 +162,7 @@ impl Store {
         self.changes += 1;
         let mut victims = Vec::new();
         for key in self.keys.keys() {
-            victims.extend(self.beyond_keep(key).into_iter().map(|version| (version, key.clone())));
+            victims.extend(self.outdated(key));
         }
         self.index_all();
         self.evict(victims)
@@ -252,18 +282,17 @@ impl Store {
     }
 
     /// What has to go after `version` of `key` came.
-    fn victims(&self, key: &Key, version: Version) -> Result<Vec<(Version, Key)>, StoreError> {
-        let beyond = self.beyond_keep(key);
-        if beyond.contains(&version) {
+    fn victims(&self, key: &Key, version: Version) -> Result<Vec<Victim>, StoreError> {
+        let mut victims: Vec<Victim> = self.outdated(key).collect();
+        if victims.iter().any(|victim| victim.version == version) {
+            let is_kept = |kept: &Version| victims.iter().all(|victim| victim.version != *kept);
             let versions = &self.keys[key];
-            let kept = versions.numbers().find(|v| !beyond.contains(v));
-            let oldest = kept.expect("the newest is always kept");
-            let newest = versions.newest().map_or(oldest, |(newest, _)| *newest);
+            let oldest = versions.numbers().find(is_kept).expect("the newest is always kept");
+            let newest = versions.numbers().last().unwrap_or(oldest);
             return Err(StoreError::Outdated { version, oldest, newest });
         }
-        let mut victims: Vec<_> = beyond.into_iter().map(|v| (v, key.clone())).collect();
         let Some(budget) = self.budget else { return Ok(victims) };
-        let freed: u64 = victims.iter().map(|(v, k)| self.bytes_of(k, *v)).sum();
+        let freed: u64 = victims.iter().map(|victim| self.bytes_of(key, victim.version)).sum();
         let mut over = (self.bytes - freed).saturating_sub(budget);
         for (v, k) in &self.evictable {
             // Its own turn to go, before those that are newer.
@@ -271,16 +300,23 @@ impl Store {
             if over == 0 || is_own {
                 break;
             }
-            if k == key && victims.iter().any(|(gone, _)| gone == v) {
+            if k == key && victims.iter().any(|gone| gone.key == *k && gone.version == *v) {
                 continue;
             }
             over = over.saturating_sub(self.bytes_of(k, *v));
-            victims.push((*v, k.clone()));
+            victims.push(Victim { version: *v, key: k.clone(), why: EvictedFor::Budget });
         }
         if over > 0 {
             return Err(BudgetExceeded { budget, needed: over }.into());
         }
         Ok(victims)
+    }
+
+    fn outdated(&self, key: &Key) -> impl Iterator<Item = Victim> + use<> {
+        let key = key.clone();
+        let versions = self.beyond_keep(&key).into_iter();
+        let why = EvictedFor::Retention;
+        versions.map(move |version| Victim { version, key: key.clone(), why })
     }
 
     /// The versions of a key that are neither among the `keep` newest nor kept for the group.
@@ -309,10 +345,10 @@ impl Store {
         self.get(key, version).map_or(0, |blob| blob.len() as u64)
     }
 
-    fn evict(&mut self, victims: Vec<(Version, Key)>) -> Vec<Evicted> {
-        let removed = victims.into_iter().filter_map(|(version, key)| {
+    fn evict(&mut self, victims: Vec<Victim>) -> Vec<Evicted> {
+        let removed = victims.into_iter().filter_map(|Victim { version, key, why }| {
             let held = self.remove(&key, version)?;
-            Some(Evicted { key, version, bytes: held.blob.len() as u64 })
+            Some(Evicted { key, version, bytes: held.blob.len() as u64, why })
         });
         removed.collect()
     }

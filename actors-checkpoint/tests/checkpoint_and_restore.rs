@@ -130,6 +130,7 @@ fn ckpt_4_restore_is_answered_at_the_level_or_where_the_levels_end() {
                 version: 1,
                 blob: Blob::encode(&(i + 1)).expect("it encodes"),
                 level: 0,
+                only_newer: false,
             };
             holder.call(put).await.expect("it answers").expect("stored there alone");
         }

@@ -1,8 +1,8 @@
 //! What a store keeps.
 
 use actors_checkpoint::{
-    Blob, BudgetExceeded, CheckpointLink, Checkpointing, CheckpointingConfig, Evicted, Key,
-    PutError, Store, StoreError,
+    Blob, BudgetExceeded, CheckpointEvent, CheckpointLink, Checkpointing, CheckpointingConfig,
+    Evicted, EvictedFor, Key, PutError, Store, StoreError,
 };
 use actors_core::System;
 
@@ -23,11 +23,14 @@ fn ckpt_12_the_newest_n_versions_are_kept() {
     }
     assert_eq!(versions(&store, "k"), [3, 4, 7]);
     let outdated = store.put("k".into(), 2, blob(1));
-    assert_eq!(outdated, Err(StoreError::Outdated { version: 2, oldest: 3, newest: 4 }));
+    assert_eq!(outdated, Err(StoreError::Outdated { version: 2, oldest: 3, newest: 7 }));
     store.put("k".into(), 5, blob(1)).expect("it is among the newest");
     assert_eq!(versions(&store, "k"), [4, 5, 7]);
     let evicted = store.put("k".into(), 8, blob(1)).expect("it fits");
-    assert_eq!(evicted, [Evicted { key: "k".into(), version: 4, bytes: 1 }]);
+    assert_eq!(
+        evicted,
+        [Evicted { key: "k".into(), version: 4, bytes: 1, why: EvictedFor::Retention }]
+    );
 }
 
 #[test]
@@ -50,7 +53,10 @@ fn ckpt_12_the_protected_version_stays_until_a_newer_one_is_protected() {
     assert_eq!(store.protect(0), [], "protection does not go back");
     assert_eq!(store.protected(), Some(1));
     // Of a key without that very version, the one before it is what the commit had.
-    assert_eq!(store.protect(8), [Evicted { key: "k".into(), version: 1, bytes: 1 }]);
+    assert_eq!(
+        store.protect(8),
+        [Evicted { key: "k".into(), version: 1, bytes: 1, why: EvictedFor::Retention }]
+    );
     for version in 10..=12 {
         store.put("k".into(), version, blob(1)).expect("it fits");
     }
@@ -119,6 +125,26 @@ fn ckpt_18_an_actor_tells_who_refused_and_who_has_it() {
     let put = system.block_on(async { local.checkpoint_raw("k", 1, &[0_u8; 101], 2).await });
     let why = StoreError::Budget(BudgetExceeded { budget: 100, needed: 1 });
     assert_eq!(put, Err(PutError::Refused { level: 2, reached: Some(1), why }));
+}
+
+#[test]
+fn ckpt_18_evictions_and_refusals_are_told() {
+    let system = System::new();
+    let store = system.spawn(Checkpointing::new(CheckpointingConfig::level(1).keep(9).budget(30)));
+    system.block_on(async {
+        let events = store.subscribe().await.expect("it answers");
+        for version in 1..=4 {
+            store.checkpoint_raw("k", version, &[0_u8; 10], 1).await.expect("it fits");
+        }
+        let why = EvictedFor::Budget;
+        let evicted = Evicted { key: "k".into(), version: 1, bytes: 10, why };
+        assert_eq!(events.try_recv(), Ok(CheckpointEvent::Evicted(evicted)));
+        store.checkpoint_raw("k", 5, &[0_u8; 31], 1).await.expect_err("it does not fit");
+        let why = StoreError::Budget(BudgetExceeded { budget: 30, needed: 1 });
+        let refused = CheckpointEvent::Refused { key: "k".into(), version: 5, why };
+        assert_eq!(events.try_recv(), Ok(refused));
+        assert!(events.try_recv().is_err(), "and nothing else");
+    });
 }
 
 /// Against a model that keeps everything and decides by the words of the documentation.

@@ -17,6 +17,7 @@ use crate::{
     ext::drop_payload,
     mailbox::Cursor,
     node::{Letter, Node},
+    observe::Watching,
     payload::{Tagged, Tell},
     supervision::Seat,
 };
@@ -27,6 +28,7 @@ pub(crate) struct Keeping<A: Actor> {
     redelivered: HashMap<TypeId, Redelivered<A>>,
     before: Option<Look<A>>,
     in_hand: Option<Kept<A>>,
+    pub(crate) watching: Option<Watching<A>>,
 }
 
 /// Sees the state before each message.
@@ -71,7 +73,7 @@ impl<A: Actor> Seat<A> {
             })
         };
         let redelivered = Redelivered { copy, times };
-        self.keep(|keeping| {
+        self.cell().keep_with(|keeping| {
             keeping.redelivered.insert(TypeId::of::<M>(), redelivered);
         });
     }
@@ -79,7 +81,7 @@ impl<A: Actor> Seat<A> {
     /// Calls `look` with the state before each message, in the actor's own turn, from the next message on.
     /// It replaces what was set before; its panic stays there.
     pub fn before_each(&self, look: impl FnMut(&A) + Send + 'static) {
-        self.keep(|keeping| keeping.before = Some(Box::new(look)));
+        self.cell().keep_with(|keeping| keeping.before = Some(Box::new(look)));
     }
 
     /// Whether the messages that a life leaves in the mailbox are there for the next one, which is the
@@ -88,18 +90,15 @@ impl<A: Actor> Seat<A> {
     pub fn keep_queue(&self, keep: bool) {
         self.cell().ext().lock().flushes = !keep;
     }
-
-    fn keep(&self, set: impl FnOnce(&mut Keeping<A>)) {
-        let keeping = {
-            let mut rare = self.cell().ext().lock();
-            rare.keeping.get_or_insert_default().clone()
-        };
-        set(&mut keeping.lock());
-        self.cell().flag(KEEPS, true);
-    }
 }
 
 impl<A: Actor> ActorCell<A> {
+    pub(crate) fn keep_with(&self, set: impl FnOnce(&mut Keeping<A>)) {
+        let keeping = self.ext().lock().keeping.get_or_insert_default().clone();
+        set(&mut keeping.lock());
+        self.flag(KEEPS, true);
+    }
+
     /// Before a message is handled, or handled again.
     ///
     /// # Safety
@@ -117,6 +116,10 @@ impl<A: Actor> ActorCell<A> {
         let Some(actor) = (unsafe { self.state() }) else { return };
         let kept = catch_unwind(AssertUnwindSafe(|| {
             keeping.in_hand = None;
+            if let Some(watching) = &mut keeping.watching {
+                watching.look(actor);
+                watching.count();
+            }
             if let Some(look) = &mut keeping.before {
                 look(actor);
             }
@@ -227,7 +230,7 @@ impl<A: Actor> Keeping<A> {
 
 impl<A: Actor> Default for Keeping<A> {
     fn default() -> Self {
-        Self { redelivered: HashMap::new(), before: None, in_hand: None }
+        Self { redelivered: HashMap::new(), before: None, in_hand: None, watching: None }
     }
 }
 

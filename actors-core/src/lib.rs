@@ -33,6 +33,7 @@ mod metrics;
 mod monitor;
 mod name;
 mod node;
+mod observe;
 mod pace;
 mod payload;
 mod pool;

@@ -8,6 +8,8 @@ use crate::{
     reply::one_shot,
 };
 
+pub use crate::observe::Observer;
+
 /// The end of one incarnation of a supervised actor. The actor is suspended: its address stands, its
 /// messages queue, and only its [`Seat`] starts it again.
 #[derive(Clone, Debug, PartialEq, Eq)]

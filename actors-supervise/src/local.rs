@@ -9,7 +9,7 @@ use std::{
 
 use actors_core::{
     Actor, AnyLink, BoxFuture, ExitReason, Handler, Link, Message, ReplyTo, StartError, System,
-    supervision::{ChildExit, Failure, OnExit, RestartSource, Seat},
+    supervision::{ChildExit, Failure, Observer, OnExit, RestartSource, Seat},
 };
 use parking_lot::Mutex;
 
@@ -119,6 +119,10 @@ impl<A: Actor> Local<A> {
         self.settings.push(Box::new(|seat| seat.before_each(keep)));
         let before: Before<A> = Box::new(move || clone.lock().clone());
         self.configure(|sources| sources.before = Some(before));
+    }
+
+    pub(crate) fn observe(&mut self, observer: impl Observer<A>) {
+        self.settings.push(Box::new(|seat| seat.observe(observer)));
     }
 
     pub(crate) fn set_name(&mut self, name: String) {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use actors_core::{
-    Actor, BoxFuture, Handler, Link, Message, StartError, supervision::Failure,
-    supervision::RestartSource,
+    Actor, BoxFuture, Handler, Link, Message, StartError,
+    supervision::{Failure, Observer, RestartSource},
 };
 
 use crate::{
@@ -224,6 +224,13 @@ impl<A: Actor> ChildSpec<Local<A>> {
         A: Handler<M>,
     {
         self.child.set_redelivered::<M>(times);
+        self
+    }
+
+    /// Has the actor observed between its messages, over all its lives: see [`Observer`]. Automatic
+    /// checkpoints are one.
+    pub fn observe(mut self, observer: impl Observer<A>) -> Self {
+        self.child.observe(observer);
         self
     }
 

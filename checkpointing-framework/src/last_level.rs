@@ -66,7 +66,8 @@ impl LastLevel {
         }
         let snapshot = self.on_directory(move |directory| directory.load(version)).await?;
         for (key, version, blob) in snapshot.entries {
-            let _ = self.store.call(Put { key, version, blob, level: LAST }).await;
+            let _ =
+                self.store.call(Put { key, version, blob, level: LAST, only_newer: false }).await;
         }
         Ok(())
     }

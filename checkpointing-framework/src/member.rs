@@ -151,10 +151,10 @@ impl Protection {
         let bytes = blob.len() as u64;
         let key = self.plan.key.clone();
         let reached = if level == crate::hierarchy::MEMORY {
-            let sent = entry.send(Put { key, version, blob, level });
+            let sent = entry.send(Put { key, version, blob, level, only_newer: false });
             sent.map(|()| level).map_err(|lost| lost.to_string())
         } else {
-            match entry.call(Put { key, version, blob, level }).forever().await {
+            match entry.call(Put { key, version, blob, level, only_newer: false }).forever().await {
                 Ok(Ok(Reached { level })) => Ok(level),
                 Ok(Err(error)) => error.reached().ok_or_else(|| error.to_string()),
                 Err(error) => Err(error.to_string()),

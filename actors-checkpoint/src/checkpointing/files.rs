@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Checkpointing, requests::nobody};
 use crate::{
-    Blob, Key, LoadError, SaveError, Snapshot, SnapshotDir, SnapshotError, Version,
+    Blob, CheckpointEvent, Key, LoadError, SaveError, Snapshot, SnapshotDir, SnapshotError,
+    Version,
     message::{Load, LoadReport, Save, SaveReport},
 };
 
@@ -123,10 +124,13 @@ impl Checkpointing {
 
     /// Newest first, so that what does not fit is what is old.
     fn take_snapshot(&mut self, snapshot: Snapshot, corrupt: Vec<SnapshotError>) -> LoadReport {
+        for error in &corrupt {
+            self.hub.publish(|| CheckpointEvent::Corrupt(error.clone()));
+        }
         let number = snapshot.version;
         let mut report = LoadReport { snapshot: number, loaded: 0, left_out: Vec::new(), corrupt };
         if let Some(protected) = protected_by(&snapshot) {
-            self.store.protect(protected);
+            let _ = self.store.protect(protected);
         }
         let mut entries = snapshot.entries;
         entries.sort_by_key(|(_, version, _)| std::cmp::Reverse(*version));
@@ -207,6 +211,10 @@ impl Handler<Saved> for Checkpointing {
         if let Err(error) = &result {
             tracing::warn!(level = self.level, %error, "not saved");
         }
+        self.hub.publish(|| match result.clone() {
+            Ok(report) => CheckpointEvent::Saved(report),
+            Err(error) => CheckpointEvent::SaveFailed(error),
+        });
         let is_saved = result.is_ok() && Some(&directory) == self.files.directory();
         for reply in replies {
             reply.answer(result.clone());

@@ -9,7 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use actors_core::{Actor, Context, Link, StartError};
 
 use self::{files::Files, relatives::Children, schedule::Schedule, update::Updates};
-use crate::{CheckpointingConfig, Store};
+use crate::{CheckpointingConfig, Store, event::Hub};
 
 /// An actor that holds the states of others: one level of a hierarchy of any depth.
 ///
@@ -46,6 +46,7 @@ pub struct Checkpointing {
     schedule: Schedule,
     patience: Duration,
     hold: Option<u8>,
+    hub: Hub,
 }
 
 impl Checkpointing {
@@ -71,10 +72,11 @@ impl Checkpointing {
             schedule: Schedule::new(intervals),
             patience,
             hold,
+            hub: Hub::default(),
         }
     }
 
-    /// An actor to start again, with the states and relatives of its last life, if there was one.
+    /// An actor to start again, with the states, relatives and subscribers of its last life, if there was one.
     pub fn reborn(config: CheckpointingConfig, last: Option<Self>) -> Self {
         let new = Self::new(config);
         let Some(last) = last else { return new };
@@ -82,6 +84,7 @@ impl Checkpointing {
             store: last.store,
             parent: last.parent.or(new.parent),
             children: last.children,
+            hub: last.hub,
             ..new
         }
     }

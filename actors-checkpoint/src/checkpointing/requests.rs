@@ -1,20 +1,24 @@
 //! States in and out, here or in a level above.
 
 use actors_core::{Context, Handler, Link, ReplyTo};
+use crossbeam_channel::Receiver;
 
 use super::Checkpointing;
 use crate::{
-    Blob, Key, PutError, RestoreError, StoreError, Version,
+    Blob, CheckpointEvent, Evicted, EvictedFor, Key, PutError, RestoreError, StoreError, Version,
     message::{
         All, BatchReport, Best, Describe, Description, Entry, Get, Inventory, Protect, Put,
-        PutLater, PutMany, Reached, Refused, Reset, Rollback,
+        PutLater, PutMany, Reached, Refused, Reset, Rollback, Subscribe,
     },
 };
 
 impl Checkpointing {
     fn put(&mut self, put: Put, reply: ReplyTo<Result<Reached, PutError>>, cx: &Context<Self>) {
         let own = self.level;
-        if let Err(why) = self.store(&put.key, put.version, &put.blob, put.level) {
+        let newer =
+            if put.only_newer { self.store.refuse_old(&put.key, put.version) } else { Ok(()) };
+        let stored = newer.and_then(|()| self.store(&put.key, put.version, &put.blob, put.level));
+        if let Err(why) = stored {
             return reply.answer(Err(PutError::Refused { level: own, reached: None, why }));
         }
         let Some(parent) = self.parent_towards(put.level) else {
@@ -46,12 +50,25 @@ impl Checkpointing {
         match stored {
             Ok(evicted) => {
                 tracing::trace!(level, %key, version, ?evicted, "stored");
+                self.tell_evicted(evicted);
                 Ok(())
             }
             Err(why) => {
                 tracing::warn!(level, %key, version, %why, "not stored");
+                let refused =
+                    || CheckpointEvent::Refused { key: key.clone(), version, why: why.clone() };
+                self.hub.publish(refused);
                 Err(why)
             }
+        }
+    }
+
+    fn tell_evicted(&mut self, evicted: Vec<Evicted>) {
+        for evicted in evicted {
+            if evicted.why == EvictedFor::Budget {
+                tracing::info!(level = self.level, ?evicted, "evicted for the memory budget");
+            }
+            self.hub.publish(|| CheckpointEvent::Evicted(evicted));
         }
     }
 
@@ -94,7 +111,9 @@ impl Checkpointing {
         cx.spawn_task(async move {
             match host.blocking(capture).await {
                 // Refused only if this actor is dead: then nobody answers.
-                Ok(blob) => drop(own.ask(Put { key, version, blob, level }, reply)),
+                Ok(blob) => {
+                    drop(own.ask(Put { key, version, blob, level, only_newer: false }, reply))
+                }
                 Err(error) => reply.answer(Err(error)),
             }
         });
@@ -253,7 +272,9 @@ impl Handler<All> for Checkpointing {
         let entry = |(key, version, blob): (&Key, _, &Blob)| {
             (key.clone(), Entry { version, blob: blob.clone(), level })
         };
-        self.store.newest_entries().map(entry).collect()
+        let mut all: Vec<_> = self.store.newest_entries().map(entry).collect();
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        all
     }
 }
 
@@ -278,7 +299,14 @@ impl Handler<Protect> for Checkpointing {
     async fn handle(&mut self, protect: Protect, _cx: &mut Context<Self>) -> Version {
         let evicted = self.store.protect(protect.version);
         tracing::trace!(level = self.level, version = protect.version, ?evicted, "protected");
+        self.tell_evicted(evicted);
         self.store.protected().unwrap_or(protect.version)
+    }
+}
+
+impl Handler<Subscribe> for Checkpointing {
+    async fn handle(&mut self, _: Subscribe, _cx: &mut Context<Self>) -> Receiver<CheckpointEvent> {
+        self.hub.subscribe()
     }
 }
 

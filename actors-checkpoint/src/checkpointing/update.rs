@@ -5,7 +5,7 @@ use actors_core::{ActorId, CallError, Context, Handler, Message, ReplyTo};
 
 use super::{Checkpointing, requests::nobody};
 use crate::{
-    Blob, Key, StoreError, Version,
+    Blob, CheckpointEvent, Key, StoreError, Version,
     message::{Changes, Cursor, Pull, Skipped, Update, UpdateReport},
 };
 
@@ -94,6 +94,7 @@ impl Checkpointing {
         if is_here && why == Skipped::Call(CallError::Closed) {
             self.children.remove(child);
         }
+        self.hub.publish(|| CheckpointEvent::Skipped { child, why: why.clone() });
         self.updates.report.skipped.push((child, why));
     }
 

@@ -78,6 +78,8 @@ impl<A: Actor> Turn<'_, A> {
         self.let_in();
         if self.cell.has(KEEPS) {
             self.cell.forget_kept();
+            // SAFETY: the right to run is ours, and no handler borrows the state.
+            unsafe { self.cell.observe_idle() };
         }
         for _ in 0..SPINS {
             // SAFETY: the right to consume is ours, and after `Idle` nothing is touched any more.
