@@ -1,10 +1,10 @@
 //! States in and out of one level and through several.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actors_checkpoint::{
-    Blob, Capture, CheckpointLink, Checkpointing, CheckpointingConfig, Key, PutError, Reached,
-    RestoreError, chkey, message::Put,
+    Blob, Capture, Checkpoint, CheckpointLink, Checkpointing, CheckpointingConfig, Key, PutError,
+    Reached, RestoreError, chkey, message::Put,
 };
 use actors_core::{CallError, ExitReason, Link, System, host::Host, sim::SimDisk};
 
@@ -269,5 +269,69 @@ fn a_system_may_have_a_disk_of_its_own() {
         local.checkpoint("k", 1, &5_u8, 1).await.expect("stored");
         local.save_to(directory).await.expect("saved");
         local.load_from(directory).await.expect("loaded");
+    });
+}
+
+/// What is captured later is the state of the call, however long the capture waits.
+#[test]
+fn ckpt_13_a_shared_state_is_captured_as_it_was() {
+    struct Gate;
+
+    /// Waits to be captured until the gate opens.
+    #[derive(Clone)]
+    struct Table {
+        cells: Vec<u64>,
+        gate: crossbeam_channel::Receiver<Gate>,
+    }
+
+    impl Checkpoint for Table {
+        fn capture(&self, into: &mut Capture) -> Result<Blob, PutError> {
+            self.gate.recv().expect("it opens");
+            self.cells.capture(into)
+        }
+
+        fn restore(_: &Blob) -> Result<Self, RestoreError> {
+            unreachable!("it is restored as its cells")
+        }
+    }
+
+    let system = System::new();
+    let levels = chain(&system, 2);
+    let (open, gate) = crossbeam_channel::bounded(1);
+    let mut table = Arc::new(Table { cells: vec![1, 2, 3], gate });
+    system.block_on(async {
+        let stored = levels[0].checkpoint_later("table", 1, table.clone(), 2);
+        Arc::make_mut(&mut table).cells[0] = 99;
+        assert_eq!(levels[0].inventory().await, Ok(vec![]), "the actor answers meanwhile");
+        open.send(Gate).expect("somebody waits");
+        assert_eq!(stored.await.map(|reached| reached.level), Ok(2));
+        for level in [1, 2] {
+            let cells = levels[0].restore_raw::<u64>("table", level).await;
+            assert_eq!(cells, Ok(vec![1, 2, 3]));
+        }
+    });
+}
+
+#[test]
+fn a_batch_is_stored_and_refused_state_by_state() {
+    let system = System::new();
+    let above = system.spawn(Checkpointing::new(CheckpointingConfig::level(2).budget(12)));
+    let config = CheckpointingConfig::level(1).keep(1).parent(&above);
+    let local = system.spawn(Checkpointing::new(config));
+    system.block_on(async {
+        local.checkpoint("old", 9, &1_u8, 1).await.expect("stored");
+        let state =
+            |key: &str, version, bytes: usize| (key.into(), version, Blob::raw(&vec![7_u8; bytes]));
+        let batch = vec![state("a", 1, 10), state("old", 8, 1), state("b", 1, 5), state("c", 1, 2)];
+        let report = local.checkpoint_batch(batch, 2).await.expect("both answer");
+        assert_eq!(report.level, 2);
+        let refused: Vec<_> =
+            report.refused.iter().map(|r| (r.key.as_str(), r.version, r.level)).collect();
+        assert_eq!(refused, [("old", 8, 1), ("b", 1, 2)]);
+        let keys = |inventory: Vec<(Key, Vec<u64>)>| -> Vec<String> {
+            inventory.into_iter().map(|(key, _)| key.to_string()).collect()
+        };
+        assert_eq!(keys(local.inventory().await.unwrap()), ["a", "b", "c", "old"]);
+        assert_eq!(keys(above.inventory().await.unwrap()), ["a", "c"]);
     });
 }
