@@ -60,6 +60,10 @@ pub enum PutError {
         /// What became of the level above.
         why: CallError,
     },
+    /// The state came as changes of a version that the level does not have. Between levels only: the whole
+    /// state is then sent.
+    #[error("the version that was changed is not there")]
+    NoBase,
     /// The first checkpointing actor gave no answer. A retry is safe.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -71,7 +75,7 @@ impl PutError {
         match self {
             Self::Refused { reached, .. } => *reached,
             Self::ParentLost { reached, .. } => Some(*reached),
-            Self::Encode(_) | Self::Call(_) => None,
+            Self::Encode(_) | Self::NoBase | Self::Call(_) => None,
         }
     }
 

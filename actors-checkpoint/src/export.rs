@@ -3,8 +3,8 @@ use actors_core::System;
 use crate::{
     Checkpointing, CheckpointingArgs,
     message::{
-        All, Best, Describe, Get, Inventory, Load, Protect, Pull, Put, PutMany, Register, Reset,
-        Rollback, Save, SetIntervals, SetParent, Unregister, Update,
+        All, Best, Describe, Get, Inventory, Load, Protect, Pull, Put, PutDelta, PutMany, Register,
+        Reset, Rollback, Save, SetIntervals, SetParent, Unregister, Update,
     },
 };
 
@@ -25,6 +25,7 @@ pub fn export(system: &System) {
     let _ = system
         .export::<Checkpointing>(EXPORT_NAME)
         .message::<Put>("put")
+        .message::<PutDelta>("put-delta")
         .message::<PutMany>("put-many")
         .message::<Get>("get")
         .message::<Best>("best")

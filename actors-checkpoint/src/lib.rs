@@ -43,6 +43,7 @@ mod checksum;
 mod chunked;
 mod codec;
 mod config;
+mod delta;
 mod error;
 mod event;
 mod export;
@@ -65,6 +66,7 @@ pub use capture::Capture;
 pub use checkpointing::Checkpointing;
 pub use codec::{Codec, MessagePack};
 pub use config::{CheckpointingArgs, CheckpointingConfig};
+pub use delta::Delta;
 pub use error::{
     BudgetExceeded, IntervalError, LoadError, PutError, RegisterError, RestoreError, SaveError,
     StoreError,

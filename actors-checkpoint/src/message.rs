@@ -8,8 +8,9 @@ use crossbeam_channel::Receiver;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Blob, CheckpointEvent, Checkpointing, IntervalChange, IntervalError, Intervals, Key, LoadError,
-    PutError, RegisterError, RestoreError, SaveError, SnapshotError, StoreError, Version,
+    Blob, CheckpointEvent, Checkpointing, Delta, IntervalChange, IntervalError, Intervals, Key,
+    LoadError, PutError, RegisterError, RestoreError, SaveError, SnapshotError, StoreError,
+    Version,
 };
 
 /// Store a state here and in every level above, up to `level`.
@@ -30,6 +31,26 @@ pub struct Put {
 }
 
 impl Message for Put {
+    type Reply = Result<Reached, PutError>;
+}
+
+/// As [`Put`], of a state that has not changed much since the version that was put last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PutDelta {
+    /// Under this key.
+    pub key: Key,
+    /// As this version.
+    pub version: Version,
+    /// What has changed.
+    pub delta: Delta,
+    /// The highest level that is to have it.
+    pub level: u8,
+    /// As [`Put::only_newer`].
+    pub only_newer: bool,
+}
+
+impl Message for PutDelta {
+    /// [`PutError::NoBase`] asks for the whole state.
     type Reply = Result<Reached, PutError>;
 }
 
@@ -224,6 +245,8 @@ impl Message for Update {
 pub struct UpdateReport {
     /// States that are new here.
     pub pulled: usize,
+    /// Bytes of states that children have sent: of one that is on another node only what has changed.
+    pub moved: u64,
     /// Children that were left out, and why. The next update asks them for what is missing.
     pub skipped: Vec<(ActorId, Skipped)>,
 }
@@ -245,6 +268,9 @@ pub enum Skipped {
 pub struct Pull {
     /// `None` asks for everything.
     pub since: Option<Cursor>,
+    /// States may come as what has changed since the last answer.
+    #[serde(default)]
+    pub deltas: bool,
 }
 
 impl Message for Pull {
@@ -267,6 +293,9 @@ pub struct Changes {
     pub entries: Vec<(Key, Version, Blob)>,
     /// For the next [`Pull`].
     pub cursor: Cursor,
+    /// States as what has changed in them.
+    #[serde(default)]
+    pub deltas: Vec<(Key, Version, Delta)>,
 }
 
 /// Write everything held here as a new snapshot.

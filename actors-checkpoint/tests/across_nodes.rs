@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,26 +22,36 @@ use actors_core::{
 struct Wire {
     here: SystemId,
     systems: HashMap<SystemId, System>,
-    cut: Arc<AtomicBool>,
+    cable: Arc<Cable>,
+}
+
+#[derive(Default)]
+struct Cable {
+    cut: AtomicBool,
+    /// Of messages that went through it.
+    bytes: AtomicU64,
 }
 
 struct Way {
     from: SystemId,
     to: Option<System>,
-    cut: Arc<AtomicBool>,
+    cable: Arc<Cable>,
 }
 
 impl Router for Wire {
     fn route(&self, node: SystemId) -> Arc<dyn Route> {
         let to = self.systems.get(&node).cloned();
-        Arc::new(Way { from: self.here, to, cut: self.cut.clone() })
+        Arc::new(Way { from: self.here, to, cable: self.cable.clone() })
     }
 }
 
 impl Route for Way {
     fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), Parcel> {
         match &self.to {
-            Some(system) if !self.cut.load(Ordering::SeqCst) => {
+            Some(system) if !self.cable.cut.load(Ordering::SeqCst) => {
+                if let Parcel::Message { body, .. } = &parcel {
+                    self.cable.bytes.fetch_add(body.len() as u64, Ordering::SeqCst);
+                }
                 system.deliver(self.from, to, parcel);
                 Ok(())
             }
@@ -50,15 +60,15 @@ impl Route for Way {
     }
 }
 
-fn two_nodes() -> (System, System, Arc<AtomicBool>) {
-    let (a, b, cut) = (System::new(), System::new(), Arc::new(AtomicBool::new(false)));
+fn two_nodes() -> (System, System, Arc<Cable>) {
+    let (a, b, cable) = (System::new(), System::new(), Arc::new(Cable::default()));
     let systems = HashMap::from([(a.id(), a.clone()), (b.id(), b.clone())]);
     for system in [&a, &b] {
         export(system);
-        let wire = Wire { here: system.id(), systems: systems.clone(), cut: cut.clone() };
+        let wire = Wire { here: system.id(), systems: systems.clone(), cable: cable.clone() };
         system.set_router(Arc::new(wire));
     }
-    (a, b, cut)
+    (a, b, cable)
 }
 
 /// The link of an actor on `from`, as `to` gets it in a message.
@@ -73,7 +83,7 @@ fn level(system: &System, level: u8) -> Link<Checkpointing> {
 
 #[test]
 fn ckpt_4_states_go_up_and_come_back_across_nodes() {
-    let (a, b, cut) = two_nodes();
+    let (a, b, cable) = two_nodes();
     let (local, above) = (level(&a, 1), level(&b, 2));
     let above_from_a = sent(&b, &a, &above);
     a.block_on(async {
@@ -94,13 +104,13 @@ fn ckpt_4_states_go_up_and_come_back_across_nodes() {
         assert_eq!((report.pulled, report.skipped), (1, vec![]));
         assert_eq!(above.restore::<String>("low", 2).await.as_deref(), Ok("new"));
 
-        cut.store(true, Ordering::SeqCst);
+        cable.cut.store(true, Ordering::SeqCst);
         let put = local.checkpoint("k2", 1, &1_u8, 2).await;
         assert_eq!(put, Err(PutError::ParentLost { reached: 1, why: CallError::NoConnection }));
         let report = above.update().forever().await.expect("it answers");
         assert_eq!(report.skipped, [(local.id(), Skipped::Call(CallError::NoConnection))]);
 
-        cut.store(false, Ordering::SeqCst);
+        cable.cut.store(false, Ordering::SeqCst);
         let report = above.update().forever().await.expect("it answers");
         assert_eq!((report.pulled, report.skipped), (1, vec![]), "it is caught up");
     });
@@ -135,5 +145,72 @@ fn ckpt_4_every_request_crosses() {
         assert!(remote.describe().await.expect("it answers").intervals.update.on);
         remote.leave_parent().await.expect("it has none");
         assert_eq!(remote.update().await.expect("it answers").skipped, []);
+    });
+}
+
+/// A state of which one block in twenty has changed since the version before.
+fn changed(state: &mut [u64]) -> &[u64] {
+    const BLOCK: usize = 4096 / size_of::<u64>();
+    for block in state.chunks_mut(BLOCK).step_by(20) {
+        block[0] += 1;
+    }
+    state
+}
+
+#[test]
+fn ckpt_6_only_what_has_changed_is_pulled_from_another_node() {
+    let (a, b, _) = two_nodes();
+    let (local, above) = (level(&a, 1), level(&b, 2));
+    let above_from_a = sent(&b, &a, &above);
+    let mut state: Vec<u64> = (0..1 << 20).collect();
+    let whole = 8 << 20;
+    a.block_on(async {
+        above_from_a.register(&local).await.expect("they register");
+        for version in 1..=4 {
+            let state = changed(&mut state);
+            local.checkpoint_raw("k", version, state, 1).await.expect("stored");
+            let report = above.update().forever().await.expect("it answers");
+            assert_eq!((report.pulled, report.skipped), (1, vec![]));
+            match version {
+                1 => assert_eq!(report.moved, whole),
+                _ => assert!(report.moved <= whole * 7 / 100, "{} B moved", report.moved),
+            }
+            assert_eq!(above.restore_raw::<u64>("k", 2).await.as_deref(), Ok(state));
+        }
+
+        // What the child believes to be there is not: it is asked for the whole in the same update.
+        above.reset("k").await.expect("it answers");
+        above.checkpoint("k", 4, "another", 2).await.expect("stored");
+        local.checkpoint_raw("k", 5, changed(&mut state), 1).await.expect("stored");
+        let report = above.update().forever().await.expect("it answers");
+        assert_eq!((report.pulled, report.skipped), (1, vec![]));
+        assert_eq!(above.restore_raw::<u64>("k", 2).await, Ok(state));
+    });
+}
+
+#[test]
+fn ckpt_3_only_what_has_changed_is_put_on_another_node() {
+    let (a, b, cable) = two_nodes();
+    let (local, above) = (level(&a, 1), level(&b, 2));
+    let above_from_a = sent(&b, &a, &above);
+    let mut state: Vec<u64> = (0..1 << 20).collect();
+    let whole = 8 << 20;
+    a.block_on(async {
+        above_from_a.register(&local).await.expect("they register");
+        for version in 1..=5 {
+            if version == 4 {
+                above.reset_all().await.expect("it answers");
+            }
+            let before = cable.bytes.load(Ordering::SeqCst);
+            let state = changed(&mut state);
+            let reached = local.checkpoint_raw("k", version, state, 2).forever().await;
+            assert_eq!(reached, Ok(Reached { level: 2 }));
+            assert_eq!(above.restore_raw::<u64>("k", 2).await.as_deref(), Ok(state));
+            let moved = cable.bytes.load(Ordering::SeqCst) - before;
+            match version {
+                1 | 4 => assert!(moved >= whole, "{moved} B: version {version} is sent whole"),
+                _ => assert!(moved <= whole * 7 / 100, "{moved} B moved"),
+            }
+        }
     });
 }

@@ -261,7 +261,7 @@ fn a_checkpoint_runs_in_the_simulation_without_a_change() {
 #[test]
 fn a_system_may_have_a_disk_of_its_own() {
     let mut host = Host::real();
-    host.disk = std::sync::Arc::new(SimDisk::new(1));
+    host.disk = Arc::new(SimDisk::new(1));
     let system = System::builder().host(host).build();
     let local = level(&system, 1);
     let directory = std::path::Path::new("of/its/own");

@@ -9,7 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use actors_core::{Actor, Context, Link, StartError};
 
 use self::{files::Files, relatives::Children, schedule::Schedule, update::Updates};
-use crate::{CheckpointingConfig, Store, event::Hub};
+use crate::{CheckpointingConfig, Store, delta::Sent, event::Hub};
 
 /// An actor that holds the states of others: one level of a hierarchy of any depth.
 ///
@@ -47,6 +47,8 @@ pub struct Checkpointing {
     patience: Duration,
     hold: Option<u8>,
     hub: Hub,
+    /// What the parent should have, if it is on another node and states come as changes.
+    sent: Sent,
 }
 
 impl Checkpointing {
@@ -73,6 +75,7 @@ impl Checkpointing {
             patience,
             hold,
             hub: Hub::default(),
+            sent: Sent::default(),
         }
     }
 

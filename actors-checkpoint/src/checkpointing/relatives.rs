@@ -136,6 +136,8 @@ impl Checkpointing {
         if let Some(former) = former.filter(|former| Some(former) != self.parent.as_ref()) {
             let _ = former.send(Unregister { child: own });
         }
+        // Another parent has other versions.
+        self.sent.clear();
         Ok(())
     }
 }

@@ -1,19 +1,26 @@
 //! States in and out, here or in a level above.
 
-use actors_core::{Context, Handler, Link, ReplyTo};
+use actors_core::{Call, CallError, Context, Handler, Link, ReplyTo};
 use crossbeam_channel::Receiver;
 
 use super::Checkpointing;
 use crate::{
-    Blob, CheckpointEvent, Evicted, EvictedFor, Key, PutError, RestoreError, StoreError, Version,
+    Blob, CheckpointEvent, Delta, Evicted, EvictedFor, Key, PutError, RestoreError, StoreError,
+    Version,
+    delta::{LARGE, Outline},
     message::{
         All, BatchReport, Best, Describe, Description, Entry, Get, Inventory, Protect, Put,
-        PutLater, PutMany, Reached, Refused, Reset, Rollback, Subscribe,
+        PutDelta, PutLater, PutMany, Reached, Refused, Reset, Rollback, Subscribe,
     },
 };
 
 impl Checkpointing {
-    fn put(&mut self, put: Put, reply: ReplyTo<Result<Reached, PutError>>, cx: &Context<Self>) {
+    async fn put(
+        &mut self,
+        put: Put,
+        reply: ReplyTo<Result<Reached, PutError>>,
+        cx: &Context<Self>,
+    ) {
         let own = self.level;
         let newer =
             if put.only_newer { self.store.refuse_old(&put.key, put.version) } else { Ok(()) };
@@ -21,16 +28,38 @@ impl Checkpointing {
         if let Err(why) = stored {
             return reply.answer(Err(PutError::Refused { level: own, reached: None, why }));
         }
-        let Some(parent) = self.parent_towards(put.level) else {
+        let Some(parent) = self.parent_towards(put.level).cloned() else {
             return reply.answer(Ok(Reached { level: own }));
         };
-        let above = parent.call(put).forever();
+        let delta = match is_elsewhere(&parent, cx) {
+            true => self.changed_since_sent(&put.key, put.version, &put.blob, cx).await,
+            false => None,
+        };
+        let above = Above::send(parent, put, delta);
         cx.spawn_task(async move {
-            reply.answer(match above.await {
+            reply.answer(match above.answer().await {
                 Ok(answer) => answer.map_err(|error| error.stored_at(own)),
                 Err(why) => Err(PutError::ParentLost { reached: own, why }),
             });
         });
+    }
+
+    /// What is to be sent to another node instead of the whole state.
+    pub(super) async fn changed_since_sent(
+        &mut self,
+        key: &Key,
+        version: Version,
+        blob: &Blob,
+        cx: &Context<Self>,
+    ) -> Option<Delta> {
+        let outline = match blob.len() < LARGE {
+            true => Outline::of(version, blob),
+            false => {
+                let blob = blob.clone();
+                Box::pin(cx.blocking(move || Outline::of(version, &blob))).await
+            }
+        };
+        self.sent.note(key, outline, blob)
     }
 
     /// Puts one state into the store.
@@ -169,6 +198,50 @@ impl Checkpointing {
     }
 }
 
+/// Messages to it cross the wire.
+pub(super) fn is_elsewhere(link: &Link<Checkpointing>, cx: &Context<Checkpointing>) -> bool {
+    link.erase().location().node != cx.system().id()
+}
+
+/// The state that a delta makes of this one.
+pub(super) async fn apply(
+    delta: Delta,
+    base: Option<Blob>,
+    cx: &Context<Checkpointing>,
+) -> Option<Blob> {
+    let base = base?;
+    if base.len() < LARGE {
+        return delta.apply(&base);
+    }
+    Box::pin(cx.blocking(move || delta.apply(&base))).await
+}
+
+/// A state on its way to the parent: whole, or as what has changed with the whole in reserve.
+enum Above {
+    Whole(Call<Result<Reached, PutError>>),
+    Changes(Call<Result<Reached, PutError>>, Link<Checkpointing>, Put),
+}
+
+impl Above {
+    fn send(parent: Link<Checkpointing>, put: Put, delta: Option<Delta>) -> Self {
+        let Some(delta) = delta else { return Self::Whole(parent.call(put).forever()) };
+        let Put { key, version, level, only_newer, .. } = &put;
+        let (key, version, level, only_newer) = (key.clone(), *version, *level, *only_newer);
+        let changes = PutDelta { key, version, delta, level, only_newer };
+        Self::Changes(parent.call(changes).forever(), parent, put)
+    }
+
+    async fn answer(self) -> Result<Result<Reached, PutError>, CallError> {
+        match self {
+            Self::Whole(answer) => answer.await,
+            Self::Changes(answer, parent, put) => match answer.await? {
+                Err(PutError::NoBase) => parent.call(put).forever().await,
+                answer => Ok(answer),
+            },
+        }
+    }
+}
+
 /// What was only sent is handled all the same; its answer goes nowhere, so that a `handle` whose
 /// answer comes later may return anything.
 pub(super) fn nobody<R: Send + 'static>() -> ReplyTo<R> {
@@ -177,7 +250,7 @@ pub(super) fn nobody<R: Send + 'static>() -> ReplyTo<R> {
 
 impl Handler<Put> for Checkpointing {
     async fn handle(&mut self, put: Put, cx: &mut Context<Self>) -> Result<Reached, PutError> {
-        self.put(put, nobody(), cx);
+        self.put(put, nobody(), cx).await;
         Ok(Reached { level: self.level })
     }
 
@@ -187,7 +260,27 @@ impl Handler<Put> for Checkpointing {
         reply: ReplyTo<Result<Reached, PutError>>,
         cx: &mut Context<Self>,
     ) {
-        self.put(put, reply, cx);
+        self.put(put, reply, cx).await;
+    }
+}
+
+impl Handler<PutDelta> for Checkpointing {
+    async fn handle(&mut self, put: PutDelta, cx: &mut Context<Self>) -> Result<Reached, PutError> {
+        self.handle_call(put, nobody(), cx).await;
+        Ok(Reached { level: self.level })
+    }
+
+    async fn handle_call(
+        &mut self,
+        PutDelta { key, version, delta, level, only_newer }: PutDelta,
+        reply: ReplyTo<Result<Reached, PutError>>,
+        cx: &mut Context<Self>,
+    ) {
+        let base = self.store.get(&key, delta.base()).cloned();
+        match apply(delta, base, cx).await {
+            Some(blob) => self.put(Put { key, version, blob, level, only_newer }, reply, cx).await,
+            None => reply.answer(Err(PutError::NoBase)),
+        }
     }
 }
 
@@ -282,6 +375,7 @@ impl Handler<Reset> for Checkpointing {
     async fn handle(&mut self, reset: Reset, _cx: &mut Context<Self>) -> usize {
         // What was pulled may be gone now: the next update asks for everything again.
         self.children.forget_cursors();
+        self.sent.clear();
         match reset.key {
             Some(key) => self.store.reset(&key),
             None => self.store.reset_all(),
@@ -291,6 +385,7 @@ impl Handler<Reset> for Checkpointing {
 
 impl Handler<Rollback> for Checkpointing {
     async fn handle(&mut self, rollback: Rollback, _cx: &mut Context<Self>) -> usize {
+        self.sent.clear();
         self.store.rollback(rollback.above)
     }
 }

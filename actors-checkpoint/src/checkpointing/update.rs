@@ -1,9 +1,14 @@
 //! Pulling from the children: one round at a time, all children at once, each in a task of its own
 //! whose answer comes back as a message.
 
-use actors_core::{ActorId, CallError, Context, Handler, Message, ReplyTo};
+use std::time::Duration;
 
-use super::{Checkpointing, requests::nobody};
+use actors_core::{ActorId, CallError, Context, Handler, Link, Message, ReplyTo};
+
+use super::{
+    Checkpointing,
+    requests::{apply, is_elsewhere, nobody},
+};
 use crate::{
     Blob, CheckpointEvent, Key, StoreError, Version,
     message::{Changes, Cursor, Pull, Skipped, Update, UpdateReport},
@@ -60,18 +65,37 @@ impl Checkpointing {
                 dead.push(id);
                 continue;
             };
-            let asked = link.call(Pull { since: child.seen }).within(self.patience);
-            let own = cx.link();
-            cx.spawn_task(async move {
-                let answer = asked.await;
-                let _ = own.send(Pulled { round, child: id, answer });
-            });
+            let pull = Pull { since: child.seen, deltas: is_elsewhere(&link, cx) };
+            ask(id, &link, pull, self.patience, round, cx);
             self.updates.outstanding += 1;
         }
         for id in dead {
             self.skip(id, CallError::Closed.into());
         }
         self.finish_if_complete(cx);
+    }
+
+    /// Makes states of the deltas. `false` if one has no base here: then the child is asked for all of it.
+    async fn complete(
+        &mut self,
+        child: ActorId,
+        changes: &mut Changes,
+        cx: &Context<Self>,
+    ) -> bool {
+        for (key, version, delta) in std::mem::take(&mut changes.deltas) {
+            self.updates.report.moved += delta.bytes();
+            let base = self.store.get(&key, delta.base()).cloned();
+            if let Some(blob) = apply(delta, base, cx).await {
+                changes.entries.push((key, version, blob));
+                continue;
+            }
+            let Some(child_of) = self.children.by_id(child) else { return true };
+            let (Some(link), since) = (child_of.link(), child_of.seen) else { return true };
+            let round = (cx.incarnation(), self.updates.round);
+            ask(child, &link, Pull { since, deltas: false }, self.patience, round, cx);
+            return false;
+        }
+        true
     }
 
     fn finish_if_complete(&mut self, cx: &Context<Self>) {
@@ -131,6 +155,23 @@ impl Checkpointing {
     }
 }
 
+/// Its answer comes as [`Pulled`].
+fn ask(
+    child: ActorId,
+    link: &Link<Checkpointing>,
+    pull: Pull,
+    patience: Duration,
+    round: (u32, u64),
+    cx: &Context<Checkpointing>,
+) {
+    let asked = link.call(pull).within(patience);
+    let own = cx.link();
+    cx.spawn_task(async move {
+        let answer = asked.await;
+        let _ = own.send(Pulled { round, child, answer });
+    });
+}
+
 impl Handler<Update> for Checkpointing {
     async fn handle(&mut self, _: Update, cx: &mut Context<Self>) -> UpdateReport {
         self.update(nobody(), cx);
@@ -153,7 +194,14 @@ impl Handler<Pulled> for Checkpointing {
             return;
         }
         match pulled.answer {
-            Ok(changes) => self.take_changes(pulled.child, changes),
+            Ok(mut changes) => {
+                let sent = changes.entries.iter().map(|(_, _, blob)| blob.len() as u64);
+                self.updates.report.moved += sent.sum::<u64>();
+                if !self.complete(pulled.child, &mut changes, cx).await {
+                    return;
+                }
+                self.take_changes(pulled.child, changes);
+            }
             Err(why) => self.skip(pulled.child, why.into()),
         }
         self.updates.outstanding -= 1;
@@ -166,9 +214,20 @@ impl Handler<Pull> for Checkpointing {
         let incarnation = cx.incarnation();
         let since = pull.since.filter(|cursor| cursor.incarnation == incarnation);
         let changed = self.store.newest_since(since.map_or(0, |cursor| cursor.change));
-        Changes {
-            entries: changed.map(|(key, v, blob)| (key.clone(), v, blob.clone())).collect(),
-            cursor: Cursor { incarnation, change: self.store.changes() },
+        let changed: Vec<_> =
+            changed.map(|(key, v, blob)| (key.clone(), v, blob.clone())).collect();
+        let cursor = Cursor { incarnation, change: self.store.changes() };
+        let mut changes = Changes { entries: Vec::new(), cursor, deltas: Vec::new() };
+        for (key, version, blob) in changed {
+            let delta = match pull.deltas {
+                true => self.changed_since_sent(&key, version, &blob, cx).await,
+                false => None,
+            };
+            match delta.filter(|_| since.is_some()) {
+                Some(delta) => changes.deltas.push((key, version, delta)),
+                None => changes.entries.push((key, version, blob)),
+            }
         }
+        changes
     }
 }
