@@ -30,7 +30,12 @@
 //! |---|---|
 //! | [`Blob`], [`Capture`] | a captured state; capturing into buffers that are used again |
 //! | [`Key`], [`chkey!`] | what a state is called |
+//! | [`Checkpoint`](trait@Checkpoint), [`Codec`] | states with a schema, and upgrades from older ones; how they are encoded |
 //! | [`Checkpointing`], [`CheckpointLink`] | the actor of a level; asking it |
+//! | [`AutoCheckpoint`] | checkpoints every n messages or every t, without code in the actor |
+//! | [`RestartFrom`] | restarts from checkpoints, up the levels when they repeat |
+//! | [`Guard`], [`Server`], [`Memo`] | a variable, sequential code, a function: checkpointed |
+//! | [`CheckpointEvent`] | what happened |
 //! | [`message`] | the messages behind it, for those that name them; they cross nodes after [`export()`] |
 //! | [`Store`] | what a level keeps, without any I/O |
 //! | [`SnapshotDir`] | committed versions in a directory, without any actor |

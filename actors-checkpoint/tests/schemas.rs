@@ -148,3 +148,9 @@ fn a_codec_of_ones_own_goes_through_files_and_is_told_from_others() {
         assert_eq!(found, "json");
     });
 }
+
+/// Compiles each file in `tests/ui`; the error is that beside it.
+#[test]
+fn mistakes_in_the_derive_are_explained() {
+    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}

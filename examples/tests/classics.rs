@@ -69,3 +69,12 @@ fn dining_philosophers() {
     }
     assert_eq!(printed.lines().count(), 20);
 }
+
+#[test]
+fn five_ways() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_five_ways"));
+    let sums: Vec<_> = printed.lines().filter_map(|line| line.split(" = ").nth(1)).collect();
+    assert_eq!(sums, ["6"; 6], "{printed}");
+    assert_eq!(printed.matches("(crash)").count(), 5, "{printed}");
+    assert_eq!(printed.matches("(computed)").count(), 1, "{printed}");
+}
