@@ -7,7 +7,11 @@ use std::{
 };
 
 use crate::{
-    CallError, ExitReason, GroupEpoch, System, cell::AnyCell, host::Time, scheduler::Worker,
+    CallError, ExitReason, GroupEpoch, System, SystemId,
+    cell::AnyCell,
+    clocks,
+    host::{Clock, Time},
+    scheduler::Worker,
 };
 
 thread_local! {
@@ -69,12 +73,12 @@ pub(crate) fn system() -> Option<System> {
     with_cell(|cell| cell.system_of().clone())
 }
 
-/// With the system of the actor that runs on this thread; outside any, the default one.
-pub(crate) fn with_system<T>(f: impl FnOnce(&System) -> T) -> T {
+/// With the clock of the actor that runs on this thread; outside any, with that of `system`.
+pub(crate) fn with_clock<T>(system: SystemId, f: impl FnOnce(&dyn Clock) -> T) -> T {
     match HERE.with(|here| here.cell.get()) {
         // SAFETY: as in `with_cell`.
-        Some(cell) => f(unsafe { cell.as_ref() }.system_of()),
-        None => f(&System::current()),
+        Some(cell) => f(&*unsafe { cell.as_ref() }.system_of().host().clock),
+        None => f(&*clocks::of(system)),
     }
 }
 

@@ -6,6 +6,7 @@ mod any_cell;
 mod attached;
 mod bound;
 mod cell;
+mod clocks;
 mod connection;
 mod context;
 mod control;

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Actor, ActorId, ActorInfo, BoxFuture, CallError, Down, ExitReason, GroupEpoch, Handler,
-    Message, Recipient, ReplyTo, SendError, System,
+    Message, Recipient, ReplyTo, SendError, System, SystemId,
     cell::{ActorCell, AnyCell},
     here,
     host::{Clock, Time},
@@ -384,29 +384,33 @@ pub struct Answer<R> {
 
 /// The clock that a question waits by.
 enum CallClock {
-    /// Of the actor that runs. That saves most questions a count of the clock.
-    Here,
+    /// Of the system with this id, in which the asking actor runs. That saves most questions a count of
+    /// the clock.
+    Here(SystemId),
     Given(Arc<dyn Clock>),
 }
 
 impl CallClock {
     #[inline]
     fn of(system: &System) -> Self {
-        if here::is_on_worker() { Self::Here } else { Self::Given(system.host().clock.clone()) }
+        match here::is_on_worker() {
+            true => Self::Here(system.id()),
+            false => Self::Given(system.host().clock.clone()),
+        }
     }
 
     fn now(&self, coarse: bool) -> Time {
         let read = |clock: &dyn Clock| if coarse { clock.coarse_now() } else { clock.now() };
         match self {
             Self::Given(clock) => read(&**clock),
-            Self::Here => here::with_system(|system| read(&*system.host().clock)),
+            Self::Here(system) => here::with_clock(*system, read),
         }
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         match self {
             Self::Given(clock) => clock.sleep(duration),
-            Self::Here => here::with_system(|system| system.host().clock.sleep(duration)),
+            Self::Here(system) => here::with_clock(*system, |clock| clock.sleep(duration)),
         }
     }
 }

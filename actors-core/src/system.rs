@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     Actor, ActorId, ActorInfo, Address, AnyLink, DeadLetter, Link, MonitorRef, NameError, SystemId,
     cell::{ActorCell, AnyCell},
+    clocks,
     dead_letters::DeadLetters,
     here,
     host::Host,
@@ -89,10 +90,15 @@ impl SystemBuilder {
     pub fn build(self) -> System {
         let host = self.host.unwrap_or_else(Host::real);
         let metrics = Metrics::of(&self.name);
+        let id = SystemId(host.random.next());
+        let dispatch = Dispatch::of(&host, self.watch, metrics.clone());
+        if matches!(dispatch, Dispatch::Workers(_)) {
+            clocks::add(id, host.clock.clone());
+        }
         System(Arc::new(Inner {
-            id: SystemId(host.random.next()),
+            id,
             name: self.name,
-            dispatch: Dispatch::of(&host, self.watch, metrics.clone()),
+            dispatch,
             timers: Timers::new(&host),
             host,
             roster: Roster::default(),
@@ -363,6 +369,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         if let Dispatch::Workers(scheduler) = &self.dispatch {
             scheduler.close();
+            clocks::remove(self.id);
         }
     }
 }
