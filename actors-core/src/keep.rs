@@ -89,6 +89,24 @@ impl<A: Actor> Seat<A> {
         self.cell().ext().lock().flushes = !keep;
     }
 
+    /// Takes back what [`redeliver`](Self::redeliver), [`before_each`](Self::before_each) and
+    /// [`keep_queue`](Self::keep_queue) have set.
+    pub fn keep_nothing(&self) {
+        let keeping = {
+            let mut rare = self.cell().ext().lock();
+            rare.flushes = false;
+            rare.keeping.clone()
+        };
+        if let Some(keeping) = keeping {
+            let older = {
+                let mut keeping = keeping.lock();
+                keeping.redelivered.clear();
+                keeping.before.take()
+            };
+            drop(older);
+        }
+    }
+
     fn keep(&self, set: impl FnOnce(&mut Keeping<A>)) {
         let keeping = {
             let mut rare = self.cell().ext().lock();

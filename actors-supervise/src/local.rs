@@ -1,7 +1,7 @@
 //! A child that is an actor in this process.
 
 use std::{
-    any::TypeId,
+    any::{Any, TypeId},
     fmt,
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
@@ -156,7 +156,8 @@ impl<A: Actor> Sources<A> {
     ) -> Result<A, StartError> {
         let from = sources.get();
         let last = match (&failure, &mut from.before) {
-            (Some(why), Some(before)) if why.reason.is_abnormal() => before(),
+            // Before the first message there is none, and nothing has changed the last one.
+            (Some(why), Some(before)) if why.reason.is_abnormal() => before().or(last),
             _ => last,
         };
         if let (Some(why), Some(restart)) = (&failure, &mut from.restart) {
@@ -247,6 +248,33 @@ impl<A: Actor> Child for Local<A> {
         if let Some(seat) = self.seat.take() {
             let_go(&seat);
         }
+    }
+
+    fn can_change_to(&self, spec: &dyn Child) -> bool {
+        let Some(spec) = (spec as &dyn Any).downcast_ref::<Self>() else { return false };
+        let is_same = match &spec.adopts {
+            Some(Adopts::Link(link)) => self.link() == Some(link.erase()),
+            Some(Adopts::Taken(_)) => false,
+            None => true,
+        };
+        let is_new = self.seat.is_none();
+        is_new || is_same && (&self.name, self.capacity) == (&spec.name, spec.capacity)
+    }
+
+    fn change_to(&mut self, spec: Box<dyn Child>) {
+        let Ok(spec) = (spec as Box<dyn Any>).downcast::<Self>() else { return };
+        let mut spec = *spec;
+        let Some(seat) = &self.seat else {
+            *self = spec;
+            return;
+        };
+        if seat.any_link().info().incarnation > 0 {
+            // It has had its first state.
+            spec.configure(|sources| sources.first = None);
+        }
+        seat.keep_nothing();
+        spec.settings.drain(..).for_each(|set| set(seat));
+        self.sources = spec.sources;
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod command;
 mod death;
+mod declare;
 mod ending;
 mod keys;
 mod round;
@@ -28,7 +29,8 @@ use crate::{
     spec::Rules,
 };
 
-/// A child within its supervisor. Keys grow: their order is the order of start.
+/// A child within its supervisor. The order of keys is the order of start: first those that were
+/// declared, then those that were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChildKey(pub(crate) u64);
 
@@ -159,6 +161,7 @@ pub(crate) struct Machine {
     rounds: BTreeMap<RoundId, Box<Round>>,
     timers: HashMap<Token, Wake>,
     next: u64,
+    next_static: u64,
     ending: bool,
     over: bool,
     /// Somebody wants to be told.
@@ -223,7 +226,8 @@ impl Machine {
             alive: Keys::None,
             rounds: BTreeMap::new(),
             timers: HashMap::new(),
-            next: 1,
+            next: FIRST_ADDED,
+            next_static: 1,
             ending: false,
             over: false,
             is_heard: true,
@@ -233,7 +237,7 @@ impl Machine {
 
     /// Takes a child in; it is started by [`Input::Boot`] or [`Input::Add`].
     pub(crate) fn insert(&mut self, rules: Rules, dynamic: bool) -> ChildKey {
-        let key = ChildKey(self.fresh());
+        let key = if dynamic { ChildKey(self.fresh()) } else { self.next_static() };
         self.children.insert(key, Entry::new(rules, dynamic));
         key
     }
@@ -373,6 +377,11 @@ impl Machine {
         }
     }
 
+    const fn next_static(&mut self) -> ChildKey {
+        self.next_static += 1;
+        ChildKey(self.next_static - 1)
+    }
+
     const fn fresh(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
@@ -418,6 +427,9 @@ impl Entry {
         }
     }
 }
+
+/// Keys below are those of static children.
+const FIRST_ADDED: u64 = 1 << 32;
 
 /// Node failures are counted over the whole life of the supervisor.
 const fn lifelong(max: u32) -> Limit {

@@ -97,6 +97,10 @@ impl World {
 
     fn give(&mut self, input: Input) {
         self.machine.handle(input, self.now);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
         while let Some(effect) = self.machine.take_effect() {
             self.check(effect);
         }
