@@ -30,6 +30,9 @@ pub enum SpecError {
     /// Of a child that is there, the type, the name and the bound of the mailbox stay.
     #[error("child {0:?} cannot become what the new spec says")]
     Fixed(String),
+    /// A child that failed would wait for ever.
+    #[error("no restart may be under way")]
+    ZeroStarts,
     /// Restarts are counted in a period.
     #[error("the period of the restart limit is zero")]
     ZeroPeriod,

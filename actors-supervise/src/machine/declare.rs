@@ -24,6 +24,7 @@ impl Machine {
         self.strategy = settings.strategy;
         self.auto_shutdown = settings.auto_shutdown;
         self.set_limit(settings.limit);
+        self.admission.max = settings.max_parallel_starts;
         match settings.max_node_failures {
             Some(max) => self.set_max_node_failures(max),
             None => self.node_failures = None,

@@ -4,6 +4,7 @@
 //! each death awaited; then all are prepared; then planned; then started one after the other. What
 //! fails meanwhile widens the round or repeats it.
 
+mod admission;
 mod command;
 mod death;
 mod declare;
@@ -21,6 +22,7 @@ use std::{
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
 use self::{
+    admission::Admission,
     keys::Keys,
     round::{Round, RoundId},
 };
@@ -159,6 +161,7 @@ pub(crate) struct Machine {
     /// Those that are starting or running.
     alive: Keys,
     rounds: BTreeMap<RoundId, Box<Round>>,
+    admission: Admission,
     timers: HashMap<Token, Wake>,
     next: u64,
     next_static: u64,
@@ -225,6 +228,7 @@ impl Machine {
             children: BTreeMap::new(),
             alive: Keys::None,
             rounds: BTreeMap::new(),
+            admission: Admission::new(settings.max_parallel_starts),
             timers: HashMap::new(),
             next: FIRST_ADDED,
             next_static: 1,
@@ -263,6 +267,7 @@ impl Machine {
             Input::Release(key) => self.release(key),
             Input::ShutDown => self.end(),
         }
+        self.admit(now);
     }
 
     /// What is to be done next.
@@ -288,6 +293,7 @@ impl Machine {
             std::mem::take(&mut self.children).into_iter().filter_map(static_children).collect();
         self.alive = Keys::None;
         self.rounds.clear();
+        self.admission.clear();
         self.timers.clear();
         self.restarts.reset();
         self.ending = false;

@@ -253,10 +253,12 @@ proptest! {
     fn sup_any_history_comes_to_rest(
         first in 0..3_u8,
         max_restarts in prop_oneof![Just(3_u32), Just(1_000_000)],
+        max_parallel_starts in 1..4_usize,
         children in prop::collection::vec(0..9_u8, 0..5),
         acts in prop::collection::vec(act(), 0..120),
     ) {
-        let mut world = World::new(settings(strategy(first), max_restarts));
+        let settings = settings(strategy(first), max_restarts);
+        let mut world = World::new(Settings { max_parallel_starts, ..settings });
         for child in children {
             world.insert(rules(child), false);
         }
@@ -280,9 +282,11 @@ proptest! {
     #[test]
     fn sup_3_permanent_children_always_come_back(
         first in 0..3_u8,
+        max_parallel_starts in 1..4_usize,
         acts in prop::collection::vec(act(), 0..80),
     ) {
-        let (mut world, _) = World::running(settings(strategy(first), u32::MAX), 0);
+        let settings = settings(strategy(first), u32::MAX);
+        let (mut world, _) = World::running(Settings { max_parallel_starts, ..settings }, 0);
         let keys: Vec<_> = (0..4).map(|_| world.insert(rules(0), true)).collect();
         for &key in &keys {
             world.give(Input::Add(key));
