@@ -85,7 +85,7 @@ impl SupervisorLink {
     ///
     /// # Errors
     /// As [`start_child`](Self::start_child); [`ChildError::Start`] if the actor is supervised, dead or on
-    /// another node. It runs on as before then.
+    /// another node, or is this supervisor or one above it. It runs on as before then.
     pub async fn supervise<A: Actor>(
         &self,
         id: impl Into<String>,

@@ -3,6 +3,7 @@
 mod by_hand;
 mod change;
 mod events;
+mod lineage;
 mod report;
 mod shared;
 
@@ -22,8 +23,8 @@ use parking_lot::Mutex;
 pub(crate) use self::shared::SharedEngine;
 use self::{report::Reporter, shared::retire_all};
 use crate::{
-    Child, ChildError, ChildInfo, ChildSpec, Counts, Event, HostFailures, Member, Planner, Round,
-    RoundKind, Start, SupervisorBuilder, SupervisorError,
+    Child, ChildError, ChildInfo, ChildKind, ChildSpec, Counts, Event, HostFailures, Member,
+    Planner, Round, RoundKind, Start, SupervisorBuilder, SupervisorError,
     alarm::Alarms,
     contain::contained,
     event::Hub,
@@ -148,11 +149,18 @@ impl Engine {
             let ChildExit { incarnation, reason, .. } = exit;
             reporter.report(Input::Exited { key, incarnation, reason });
         });
-        let known = slot.child.link().map(|link| link.id());
-        if known.is_some() && known == self.inbox.owner() {
-            return Err(StartError::Address("it is the supervisor's own".into()));
+        let owner = self.inbox.owner();
+        if owner.is_some() && slot.child.link() == owner {
+            return Err(StartError::Cycle);
         }
         slot.child.attach(on_exit)?;
+        if slot.rules.kind == ChildKind::Supervisor
+            && let (Some(owner), Some(below)) = (owner, slot.child.link())
+            && !lineage::extend(&owner, &below)
+        {
+            slot.child.detach();
+            return Err(StartError::Cycle);
+        }
         slot.attached = true;
         slot.told_as = key;
         slot.in_place = slot.child.in_place().is_some();
