@@ -7,7 +7,7 @@ use actors_core::{
     supervision::{Failure, OnExit},
 };
 
-use crate::Plan;
+use crate::{Plan, StateSource};
 
 /// How one child is placed, started and stopped. [`ChildSpec::new`](crate::ChildSpec::new) makes one
 /// for an actor here; other crates make those of other places.
@@ -37,6 +37,11 @@ pub trait Child: Any + Send {
     /// What it counts as.
     fn kind(&self) -> ChildKind {
         ChildKind::Worker
+    }
+
+    /// What its present life began with. Read after each start.
+    fn source(&self) -> StateSource {
+        StateSource::Unknown
     }
 
     /// Makes its address exist where it is going to run. All children of a round are prepared before
@@ -128,6 +133,10 @@ impl Child for Box<dyn Child> {
 
     fn kind(&self) -> ChildKind {
         (**self).kind()
+    }
+
+    fn source(&self) -> StateSource {
+        (**self).source()
     }
 
     fn prepare(&mut self) -> BoxFuture<'static, Result<(), StartError>> {

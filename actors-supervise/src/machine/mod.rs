@@ -21,14 +21,15 @@ use std::{
 
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
+pub(crate) use self::round::cause;
 use self::{
     admission::Admission,
     keys::Keys,
     round::{Round, RoundId},
 };
 use crate::{
-    AutoShutdown, Limit, Plan, RoundKind, Strategy, builder::Settings, limit::Intensity,
-    spec::Rules,
+    AutoShutdown, Escalation, Limit, Plan, RoundKind, Strategy, builder::Settings,
+    limit::Intensity, spec::Rules,
 };
 
 /// A child within its supervisor. The order of keys is the order of start: first those that were
@@ -137,6 +138,7 @@ pub(crate) enum Told {
     Restarted { children: Vec<ChildKey>, took: Duration },
     HostFailed { node: String, children: Vec<ChildKey> },
     LimitExceeded { key: Option<ChildKey>, reason: ExitReason },
+    Escalated { why: Escalation, key: Option<ChildKey>, reason: ExitReason },
     ShutDown,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
 use super::{ChildKey, Effect, Keys, Machine, State, Token, Told, Wake};
-use crate::{Backoff, Plan, RestartPolicy, RoundKind, Strategy, backoff::UNREACHABLE};
+use crate::{Backoff, Escalation, Plan, RestartPolicy, RoundKind, Strategy, backoff::UNREACHABLE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RoundId(u64);
@@ -456,6 +456,8 @@ impl Machine {
         let Some(round) = self.rounds.get_mut(&id) else { return };
         match round.kind {
             RoundKind::Initial => {
+                let reason = cause(&error);
+                self.tell(|| Told::Escalated { why: Escalation::StartFailed, key, reason });
                 self.effects.push_back(Effect::Booted(Err((key, error))));
                 self.end();
                 return;
@@ -558,7 +560,8 @@ fn wait(backoff: &Backoff, failures: u32) -> (Duration, Duration) {
     (delay, backoff.spread(delay))
 }
 
-fn cause(error: &StartError) -> ExitReason {
+/// The end that a failed start amounts to.
+pub(crate) fn cause(error: &StartError) -> ExitReason {
     match error {
         StartError::Exited(reason) => reason.clone(),
         other => ExitReason::Error(other.to_string()),
