@@ -78,7 +78,9 @@ impl SupervisorBuilder {
     /// is at work, starts later by its jitter.
     ///
     /// A restart is under way until its start is answered. Children that are restarted together, by the
-    /// strategy or after the failure of their node, are one restart: they start one after the other.
+    /// strategy or after the failure of their node, are one restart: they start one after the other. A start
+    /// that waits for a sibling keeps its place, so siblings that fail together must not wait for each other
+    /// without a time limit.
     pub const fn max_parallel_starts(mut self, max: usize) -> Self {
         self.settings.max_parallel_starts = max;
         self

@@ -44,10 +44,12 @@
 //! | which end is a failure | [`RestartPolicy`] |
 //! | how many failures are too many | [`Limit`], [`SupervisorBuilder::max_node_failures`] |
 //! | how long to wait before the next try | [`Backoff`] |
+//! | how many restarts are under way at a time | [`SupervisorBuilder::max_parallel_starts`] |
 //! | how to stop a child | [`Shutdown`] |
 //! | where a restarted state comes from | [`ChildSpec`] |
 //! | many equal children | [`Template`] |
 //! | add, stop, restart, remove, count children | [`SupervisorLink`] |
+//! | another declaration while it runs | [`SupervisorLink::change`] |
 //! | what happened | [`Event`] |
 //! | children elsewhere; one decision for a group | [`Child`], [`Planner`] |
 //!

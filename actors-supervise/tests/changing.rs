@@ -190,6 +190,24 @@ fn sup_25_sup_14_a_restarted_supervisor_starts_what_was_declared_last() {
 }
 
 #[test]
+fn sup_25_of_a_supervisor_below_the_rules_alone_change() {
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let below =
+            |ids: &[&str]| ChildSpec::supervisor("below", tree(Strategy::OneForOne, ids, &diary));
+        let top = one_for_one().child(below(&["a"])).start(&system).await.unwrap();
+        let link = top.supervisor("below").await.unwrap();
+        let declared = below(&["b"]).restart(RestartPolicy::Temporary);
+        top.change(one_for_one().child(declared)).await.unwrap();
+        assert_eq!(children(&link).await, [named("a", ChildStatus::Running)]);
+        link.link().kill();
+        until(|| matches!(link.link().info().status, Status::Dead(_))).await;
+        assert_eq!(children(&top).await, [], "it is temporary now");
+        assert_eq!(diary.read(), ["+a", "-a"]);
+    });
+}
+
+#[test]
 fn sup_25_an_invalid_declaration_changes_nothing() {
     everywhere(|system| async move {
         let diary = Diary::new();

@@ -333,13 +333,12 @@ impl Machine {
     /// So many restarts are under way.
     #[cfg(test)]
     pub(super) fn count_under_way(&self) -> usize {
-        let is_under_way = |round: &&Box<Round>| {
+        for round in self.rounds.values() {
             let begun =
                 matches!(round.phase, Phase::Preparing | Phase::Planning(_) | Phase::Starting);
             assert!(round.admitted || !begun || round.kind != RoundKind::Restart, "it has a place");
-            round.admitted
-        };
-        self.rounds.values().filter(is_under_way).count()
+        }
+        self.rounds.values().filter(|round| round.admitted).count()
     }
 
     fn start_all(&mut self, id: RoundId, plan: Option<Plan>) {
