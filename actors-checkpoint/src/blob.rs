@@ -64,7 +64,7 @@ impl Blob {
     /// Captures a slice of numbers, or of other plain data, as its raw bytes: one copy, summed on
     /// the way, through no codec.
     pub fn raw<T: Pod>(elements: &[T]) -> Self {
-        Self::raw_into(BytesMut::new(), elements)
+        Self::raw_into(&mut BytesMut::new(), elements)
     }
 
     /// Captures any value as MessagePack.
@@ -80,7 +80,7 @@ impl Blob {
     /// # Errors
     /// [`PutError::Encode`] when the value does not serialise.
     pub fn encode_with<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Self, PutError> {
-        Self::encode_into::<C, T>(BytesMut::new(), value)
+        Self::encode_into::<C, T>(&mut BytesMut::new(), value)
     }
 
     /// A blob of its parts, as a reader of files has them. The checksum is taken as given.
@@ -188,23 +188,24 @@ impl Blob {
         Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }
     }
 
-    pub(crate) fn raw_into<T: Pod>(mut buffer: BytesMut, elements: &[T]) -> Self {
+    /// Takes the room it needs from the buffer, which is empty.
+    pub(crate) fn raw_into<T: Pod>(buffer: &mut BytesMut, elements: &[T]) -> Self {
         let width = as_width::<T>();
         let bytes: &[u8] = bytemuck::cast_slice(elements);
-        buffer.clear();
         buffer.reserve(bytes.len());
         let crc = copy_summed(bytes, |block| buffer.extend_from_slice(block));
         let kind = Kind::Raw { type_name: type_name::<T>().into(), width };
-        Self { kind, schema: 0, crc, bytes: buffer.freeze() }
+        Self { kind, schema: 0, crc, bytes: buffer.split().freeze() }
     }
 
+    /// As [`raw_into`](Self::raw_into).
     pub(crate) fn encode_into<C: Codec, T: Serialize + ?Sized>(
-        mut buffer: BytesMut,
+        buffer: &mut BytesMut,
         value: &T,
     ) -> Result<Self, PutError> {
-        buffer.clear();
-        C::encode(value, &mut buffer).map_err(|why| PutError::Encode(why.to_string()))?;
-        let bytes = buffer.freeze();
+        let encoded = C::encode(value, buffer);
+        let bytes = buffer.split().freeze();
+        encoded.map_err(|why| PutError::Encode(why.to_string()))?;
         Ok(Self { kind: Kind::of_codec::<C>(), schema: 0, crc: crc32(&bytes), bytes })
     }
 

@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, fmt};
 
 use bytemuck::Pod;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use serde::Serialize;
 
 use crate::{Blob, Checkpoint, Codec, MessagePack, PutError};
@@ -22,19 +22,23 @@ use crate::{Blob, Checkpoint, Codec, MessagePack, PutError};
 /// ```
 pub struct Capture {
     buffers: usize,
-    used: VecDeque<Bytes>,
+    /// The oldest first. A buffer's memory is its own again when the states in it are gone.
+    used: VecDeque<BytesMut>,
+    /// Bytes of the last state.
+    last: usize,
 }
 
 impl Capture {
     /// Remembers up to `buffers` buffers.
     pub const fn new(buffers: usize) -> Self {
-        Self { buffers, used: VecDeque::new() }
+        Self { buffers, used: VecDeque::new(), last: 0 }
     }
 
     /// As [`Blob::raw`].
     pub fn raw<T: Pod>(&mut self, elements: &[T]) -> Blob {
-        let blob = Blob::raw_into(self.free(), elements);
-        self.remember(&blob);
+        let mut buffer = self.free(size_of_val(elements));
+        let blob = Blob::raw_into(&mut buffer, elements);
+        self.remember(buffer, &blob);
         blob
     }
 
@@ -54,8 +58,9 @@ impl Capture {
         &mut self,
         value: &T,
     ) -> Result<Blob, PutError> {
-        let blob = Blob::encode_into::<C, T>(self.free(), value)?;
-        self.remember(&blob);
+        let mut buffer = self.free(self.last);
+        let blob = Blob::encode_into::<C, T>(&mut buffer, value)?;
+        self.remember(buffer, &blob);
         Ok(blob)
     }
 
@@ -67,18 +72,19 @@ impl Capture {
         state.capture(self)
     }
 
-    fn free(&mut self) -> BytesMut {
-        let free = self.used.iter().position(Bytes::is_unique);
-        let bytes = free.and_then(|at| self.used.remove(at));
-        bytes.and_then(|bytes| bytes.try_into_mut().ok()).unwrap_or_default()
+    /// One with room for so many bytes, or a new one.
+    fn free(&mut self, bytes: usize) -> BytesMut {
+        let free = self.used.iter_mut().position(|buffer| buffer.try_reclaim(bytes.max(1)));
+        free.and_then(|at| self.used.remove(at)).unwrap_or_default()
     }
 
-    fn remember(&mut self, blob: &Blob) {
+    fn remember(&mut self, buffer: BytesMut, blob: &Blob) {
+        self.last = blob.len();
         if self.used.len() >= self.buffers {
             self.used.pop_front();
         }
         if self.buffers > 0 {
-            self.used.push_back(blob.bytes().clone());
+            self.used.push_back(buffer);
         }
     }
 }

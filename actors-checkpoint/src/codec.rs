@@ -1,6 +1,6 @@
-use std::fmt;
+use std::{fmt, io};
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// How a value becomes bytes. [`MessagePack`] unless told otherwise; another one is chosen per state, with
@@ -61,10 +61,31 @@ impl Codec for MessagePack {
     type Error = Box<dyn std::error::Error>;
 
     fn encode<T: Serialize + ?Sized>(value: &T, to: &mut BytesMut) -> Result<(), Self::Error> {
-        Ok(rmp_serde::encode::write(&mut to.writer(), value)?)
+        Ok(rmp_serde::encode::write(&mut Appending(to), value)?)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Self::Error> {
         Ok(rmp_serde::from_slice(bytes)?)
+    }
+}
+
+/// [`BytesMut::writer`] looks at its room twice for each byte or two that the codec writes.
+struct Appending<'a>(&'a mut BytesMut);
+
+impl io::Write for Appending<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

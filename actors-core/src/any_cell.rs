@@ -39,6 +39,8 @@ pub(crate) trait AnyCell: Send + Sync {
     /// A connected actor has ended.
     fn exit(&self, exit: Exit);
     fn unwatch_node(&self, node: SystemId);
+    fn supervisor(&self) -> Option<Arc<dyn AnyCell>>;
+    fn set_supervisor_link(&self, supervisor: Weak<dyn AnyCell>);
     fn group(&self) -> Option<GroupEpoch>;
     fn set_group(&self, group: Option<GroupEpoch>);
     /// False if it is dead.
@@ -121,6 +123,15 @@ impl<A: Actor> AnyCell for ActorCell<A> {
             last_error: rare.last_error.clone(),
             ..info
         }
+    }
+
+    fn supervisor(&self) -> Option<Arc<dyn AnyCell>> {
+        let supervisor = self.known_ext()?.lock().supervisor_link.clone();
+        supervisor?.upgrade()
+    }
+
+    fn set_supervisor_link(&self, supervisor: Weak<dyn AnyCell>) {
+        self.ext().lock().supervisor_link = Some(supervisor);
     }
 
     fn stop(&self, reason: ExitReason) {

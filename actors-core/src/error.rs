@@ -217,6 +217,9 @@ pub enum StartError {
     /// supervisor does not try again. In Erlang, a start function or `init` that returns `ignore`.
     #[error("there is nothing to run")]
     Ignore,
+    /// The actor that was to come under a supervisor is that supervisor, or one above it. Nothing changed.
+    #[error("it would supervise itself")]
+    Cycle,
 }
 
 impl StartError {

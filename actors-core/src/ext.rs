@@ -4,7 +4,7 @@ use std::{
     any::Any,
     collections::{HashMap, VecDeque},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     task::Waker,
@@ -15,6 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::{
     Actor, ActorId, Context, Down, ExitReason, GroupEpoch, MonitorRef, ReplyTo, StartError,
     SystemId,
+    any_cell::AnyCell,
     bound::Bound,
     connection::Connections,
     host::Time,
@@ -45,6 +46,8 @@ pub(crate) struct Rare<A: Actor> {
     /// Starts so far.
     pub(crate) incarnation: u32,
     pub(crate) supervisor: Option<OnExit>,
+    /// Who that is, if it is an actor here and has said so.
+    pub(crate) supervisor_link: Option<Weak<dyn AnyCell>>,
     pub(crate) watchers: Vec<Watcher>,
     pub(crate) connections: Connections,
     /// In the registry, the oldest first.
@@ -106,6 +109,7 @@ impl<A: Actor> Ext<A> {
         let rare = Rare {
             incarnation,
             supervisor: None,
+            supervisor_link: None,
             watchers: Vec::new(),
             connections: Connections::default(),
             names: Vec::new(),

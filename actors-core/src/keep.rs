@@ -90,6 +90,24 @@ impl<A: Actor> Seat<A> {
     pub fn keep_queue(&self, keep: bool) {
         self.cell().ext().lock().flushes = !keep;
     }
+
+    /// Takes back what [`redeliver`](Self::redeliver), [`before_each`](Self::before_each),
+    /// [`observe`](Self::observe) and [`keep_queue`](Self::keep_queue) have set.
+    pub fn keep_nothing(&self) {
+        let keeping = {
+            let mut rare = self.cell().ext().lock();
+            rare.flushes = false;
+            rare.keeping.clone()
+        };
+        if let Some(keeping) = keeping {
+            let older = {
+                let mut keeping = keeping.lock();
+                keeping.redelivered.clear();
+                (keeping.before.take(), keeping.watching.take())
+            };
+            drop(older);
+        }
+    }
 }
 
 impl<A: Actor> ActorCell<A> {

@@ -277,6 +277,17 @@ impl AnyLink {
         self.0.location()
     }
 
+    /// Its supervisor, if that is an actor here and has [said so](Self::set_supervisor).
+    pub fn supervisor(&self) -> Option<Self> {
+        self.0.supervisor().map(Self::new)
+    }
+
+    /// Says who supervises it from now on, until its [`Seat`](crate::supervision::Seat) is retired. It does not
+    /// keep the supervisor alive, and changes nothing else.
+    pub fn set_supervisor(&self, supervisor: &Self) {
+        self.0.set_supervisor_link(Arc::downgrade(&supervisor.0));
+    }
+
     /// Puts the actor into a group, or into its next restart epoch: see [`GroupEpoch`].
     pub fn set_group(&self, group: Option<GroupEpoch>) {
         self.0.set_group(group);

@@ -191,6 +191,11 @@ pub trait RestartSource<A: Actor>: Send + 'static {
         why: &Failure,
         attempt: u32,
     ) -> impl Future<Output = Result<A, StartError>> + Send;
+
+    /// What it is called where restarts are told of; its type's name, if it has no better one.
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
 }
 
 impl<A: Actor> Clone for Seat<A> {

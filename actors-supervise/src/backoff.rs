@@ -32,7 +32,8 @@ impl Backoff {
         self
     }
 
-    /// Starts from the beginning when the child has run this long.
+    /// Starts from the beginning when the child has run this long. With zero every start that succeeds
+    /// counts as stable, and only starts that fail in a row wait longer: so it is with the default.
     pub const fn reset_after(mut self, stable: Duration) -> Self {
         self.stable_after = stable;
         self

@@ -21,18 +21,31 @@ pub struct SupervisorBuilder {
 }
 
 /// What holds for all children.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) strategy: Strategy,
     pub(crate) limit: Limit,
     pub(crate) max_node_failures: Option<u32>,
     pub(crate) auto_shutdown: AutoShutdown,
+    pub(crate) max_parallel_starts: usize,
+}
+
+impl Settings {
+    pub(crate) fn new(strategy: Strategy) -> Self {
+        Self {
+            strategy,
+            limit: Limit::default(),
+            max_node_failures: None,
+            auto_shutdown: AutoShutdown::default(),
+            max_parallel_starts: MAX_PARALLEL_STARTS,
+        }
+    }
 }
 
 impl SupervisorBuilder {
     pub(crate) fn new(strategy: Strategy) -> Self {
         Self {
-            settings: Settings { strategy, ..Settings::default() },
+            settings: Settings::new(strategy),
             children: Vec::new(),
             planner: None,
             events: Arc::default(),
@@ -56,6 +69,20 @@ impl SupervisorBuilder {
     /// it there is no limit.
     pub const fn max_node_failures(mut self, max: u32) -> Self {
         self.settings.max_node_failures = Some(max);
+        self
+    }
+
+    /// At most so many restarts are under way at a time; the default is 64, and 0 is wrong. When a
+    /// dependency or a node takes many children along, the others wait their turn, in the order of their
+    /// failures, after the wait of their [`Backoff`](crate::Backoff). One that had to wait, and whose backoff
+    /// is at work, starts later by its jitter.
+    ///
+    /// A restart is under way until its start is answered. Children that are restarted together, by the
+    /// strategy or after the failure of their node, are one restart: they start one after the other. A start
+    /// that waits for a sibling keeps its place, so siblings that fail together must not wait for each other
+    /// without a time limit.
+    pub const fn max_parallel_starts(mut self, max: usize) -> Self {
+        self.settings.max_parallel_starts = max;
         self
     }
 
@@ -103,6 +130,9 @@ impl SupervisorBuilder {
 
     pub(crate) fn validate(&self) -> Result<(), SpecError> {
         validate_limit(self.settings.limit)?;
+        if self.settings.max_parallel_starts == 0 {
+            return Err(SpecError::ZeroStarts);
+        }
         let mut ids = HashSet::new();
         for spec in &self.children {
             spec.validate(self.settings.auto_shutdown)?;
@@ -137,3 +167,5 @@ impl fmt::Debug for SupervisorBuilder {
             .finish_non_exhaustive()
     }
 }
+
+const MAX_PARALLEL_STARTS: usize = 64;

@@ -1,11 +1,13 @@
 //! What a supervisor needs of a child, wherever it runs.
 
+use std::any::{Any, TypeId};
+
 use actors_core::{
     AnyLink, BoxFuture, ExitReason, ReplyTo, StartError, SystemId,
     supervision::{Failure, OnExit},
 };
 
-use crate::Plan;
+use crate::{Plan, StateSource};
 
 /// How one child is placed, started and stopped. [`ChildSpec::new`](crate::ChildSpec::new) makes one
 /// for an actor here; other crates make those of other places.
@@ -16,7 +18,7 @@ use crate::Plan;
 ///
 /// The end of an incarnation is told by the `on_exit` that [`attach`](Self::attach) gave. An exit
 /// that comes along with a failed start is ignored: the error of the start is the event.
-pub trait Child: Send + 'static {
+pub trait Child: Any + Send {
     /// It comes under a supervisor; called once, in the supervisor's own activation:
     /// [`System::current`](actors_core::System::current) is the supervisor's system.
     ///
@@ -35,6 +37,11 @@ pub trait Child: Send + 'static {
     /// What it counts as.
     fn kind(&self) -> ChildKind {
         ChildKind::Worker
+    }
+
+    /// What its present life began with. Read after each start.
+    fn source(&self) -> StateSource {
+        StateSource::Unknown
     }
 
     /// Makes its address exist where it is going to run. All children of a round are prepared before
@@ -67,6 +74,18 @@ pub trait Child: Send + 'static {
 
     /// It leaves the supervisor and runs on; its exits are no longer told.
     fn detach(&mut self);
+
+    /// Whether it can go on as the child of another spec, when its supervisor is
+    /// [changed](crate::SupervisorLink::change). Without more, one of the same type can.
+    fn can_change_to(&self, spec: &dyn Child) -> bool {
+        (spec as &dyn Any).type_id() == TypeId::of::<Self>()
+    }
+
+    /// From its next start on, it starts as this one would. What runs is not touched. Without more, its
+    /// rules alone are changed.
+    fn change_to(&mut self, spec: Box<dyn Child>) {
+        drop(spec);
+    }
 }
 
 /// A [`Child`] that needs no preparation and whose start waits for nothing.
@@ -116,6 +135,10 @@ impl Child for Box<dyn Child> {
         (**self).kind()
     }
 
+    fn source(&self) -> StateSource {
+        (**self).source()
+    }
+
     fn prepare(&mut self) -> BoxFuture<'static, Result<(), StartError>> {
         (**self).prepare()
     }
@@ -142,5 +165,13 @@ impl Child for Box<dyn Child> {
 
     fn detach(&mut self) {
         (**self).detach();
+    }
+
+    fn can_change_to(&self, spec: &dyn Child) -> bool {
+        (**self).can_change_to(spec)
+    }
+
+    fn change_to(&mut self, spec: Box<dyn Child>) {
+        (**self).change_to(spec);
     }
 }

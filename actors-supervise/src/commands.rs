@@ -6,7 +6,7 @@ use actors_core::{AnyLink, CallError, Context, Handler, Message, ReplyTo};
 
 use crate::{
     ChildError, ChildInfo, ChildSpec, Counts, HostFailures, Limit, Strategy, Supervisor,
-    builder::validate_limit, event::Hub,
+    SupervisorBuilder, builder::validate_limit, event::Hub,
 };
 
 /// A new child.
@@ -25,6 +25,8 @@ pub(crate) struct Find(pub(crate) String);
 pub(crate) struct Which;
 /// How many.
 pub(crate) struct WhichCounts;
+/// Another declaration.
+pub(crate) struct Change(pub(crate) SupervisorBuilder);
 /// Another strategy.
 pub(crate) struct SetStrategy(pub(crate) Strategy);
 /// Another limit.
@@ -86,6 +88,7 @@ answers! {
     Which => Vec<ChildInfo>, |s, _| s.engine().which();
     WhichCounts => Counts, |s, _| s.engine().counts();
     Unsupervise => Result<Option<AnyLink>, ChildError>, |s, Unsupervise(id)| s.engine().unsupervise(&id);
+    Change => Result<(), ChildError>, |s, Change(to)| s.engine().change(to);
     SetStrategy => (), |s, SetStrategy(strategy)| s.engine().machine.set_strategy(strategy);
     SetMaxNodeFailures => (), |s, SetMaxNodeFailures(max)| s.engine().machine.set_max_node_failures(max);
     SetLimit => Result<(), ChildError>, |s, SetLimit(limit)| {

@@ -27,6 +27,12 @@ pub enum SpecError {
     /// A state cannot be kept before every zeroth message.
     #[error("the state of child {0:?} would never be kept")]
     ZeroEvery(String),
+    /// Of a child that is there, the type, the name and the bound of the mailbox stay.
+    #[error("child {0:?} cannot become what the new spec says")]
+    Fixed(String),
+    /// A child that failed would wait for ever.
+    #[error("no restart may be under way")]
+    ZeroStarts,
     /// Restarts are counted in a period.
     #[error("the period of the restart limit is zero")]
     ZeroPeriod,
@@ -74,6 +80,9 @@ pub enum ChildError {
     /// It is being restarted. A retry succeeds later, or finds it running.
     #[error("child {0:?} is being restarted")]
     Restarting(String),
+    /// It is being stopped. A retry succeeds later. Nothing changed.
+    #[error("child {0:?} is being stopped")]
+    Stopping(String),
     /// It does not run. Nothing changed.
     #[error("child {0:?} is not running")]
     NotRunning(String),

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 use tracing::level_filters::LevelFilter;
 
-use crate::RoundKind;
+use crate::{RoundKind, StateSource};
 
 /// What a supervisor did or saw, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Event {
         id: String,
         /// Its life.
         incarnation: u32,
+        /// Where its state came from.
+        source: StateSource,
         /// From the call of its start until it ran.
         took: Duration,
     },
@@ -54,7 +56,8 @@ pub enum Event {
         /// The child.
         id: String,
     },
-    /// All children of a restart round run again.
+    /// All children of a restart round run again; what each of them began with is told by its
+    /// [`ChildStarted`](Self::ChildStarted) before.
     Restarted {
         /// In the order of their start.
         children: Vec<String>,
@@ -80,15 +83,37 @@ pub enum Event {
         /// The failure.
         reason: ExitReason,
     },
+    /// The supervisor does not handle this itself: it stops its children and ends, and it is for the
+    /// supervisor above it, or for who monitors it, to go on from there.
+    Escalated {
+        /// Why it gives up.
+        why: Escalation,
+        /// The child, if it was one child's failure or end.
+        id: Option<String>,
+        /// What happened to the child, or to the node.
+        reason: ExitReason,
+    },
     /// All children are stopped; the supervisor ends.
     ShutDown,
+}
+
+/// Why a supervisor gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Escalation {
+    /// There were too many failures; [`Event::LimitExceeded`] was told before.
+    LimitExceeded,
+    /// One of its static children did not start when it started itself.
+    StartFailed,
+    /// A significant child has ended by itself: see [`AutoShutdown`](crate::AutoShutdown).
+    SignificantEnded,
 }
 
 impl Event {
     fn log(&self) {
         match self {
             Self::LimitExceeded { .. } => tracing::error!(event = ?self, "supervisor gives up"),
-            Self::HostFailed { .. } | Self::StartFailed { .. } => {
+            Self::HostFailed { .. } | Self::StartFailed { .. } | Self::Escalated { .. } => {
                 tracing::warn!(event = ?self, "supervisor");
             }
             Self::ChildExited { reason, .. } if reason.is_abnormal() => {

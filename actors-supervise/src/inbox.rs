@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, task::Waker};
 
-use actors_core::{ActorId, Message, WeakLink, host::Time};
+use actors_core::{AnyLink, Message, WeakLink, host::Time};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::{Supervisor, machine::Input};
@@ -44,9 +44,9 @@ impl Inbox {
     }
 
     /// The supervisor's own address.
-    pub(crate) fn owner(&self) -> Option<ActorId> {
+    pub(crate) fn owner(&self) -> Option<AnyLink> {
         let owner = self.0.lock().owner.clone();
-        owner.and_then(|owner| owner.upgrade()).map(|owner| owner.id())
+        owner.and_then(|owner| owner.upgrade()).map(|owner| owner.erase())
     }
 
     pub(crate) fn push(&self, mail: Mail) {

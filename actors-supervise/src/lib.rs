@@ -44,10 +44,12 @@
 //! | which end is a failure | [`RestartPolicy`] |
 //! | how many failures are too many | [`Limit`], [`SupervisorBuilder::max_node_failures`] |
 //! | how long to wait before the next try | [`Backoff`] |
+//! | how many restarts are under way at a time | [`SupervisorBuilder::max_parallel_starts`] |
 //! | how to stop a child | [`Shutdown`] |
 //! | where a restarted state comes from | [`ChildSpec`] |
 //! | many equal children | [`Template`] |
 //! | add, stop, restart, remove, count children | [`SupervisorLink`] |
+//! | another declaration while it runs | [`SupervisorLink::change`] |
 //! | what happened | [`Event`] |
 //! | children elsewhere; one decision for a group | [`Child`], [`Planner`] |
 //!
@@ -74,6 +76,7 @@ mod plan;
 mod policy;
 mod restart_source;
 mod spec;
+mod state_source;
 mod strategy;
 mod supervisor;
 mod task;
@@ -84,7 +87,7 @@ pub use backoff::Backoff;
 pub use builder::SupervisorBuilder;
 pub use child::{Child, ChildKind, InPlace, Start};
 pub use error::{ChildError, SpecError, SupervisorError};
-pub use event::Event;
+pub use event::{Escalation, Event};
 pub use host_failures::HostFailures;
 pub use info::{ChildInfo, ChildStatus, Counts};
 pub use limit::Limit;
@@ -93,6 +96,7 @@ pub use local::Local;
 pub use plan::{Member, Plan, Planner, Round, RoundKind};
 pub use policy::{RestartPolicy, Shutdown};
 pub use spec::ChildSpec;
+pub use state_source::StateSource;
 pub use strategy::{AutoShutdown, Strategy};
 pub use supervisor::Supervisor;
 pub use task::TaskActor;

@@ -7,8 +7,9 @@ use crossbeam_channel::Receiver;
 
 use crate::{
     ChildError, ChildInfo, ChildSpec, Counts, Event, HostFailures, Limit, Strategy, Supervisor,
+    SupervisorBuilder,
     commands::{
-        Add, Find, Hello, Remove, Restart, SetLimit, SetMaxNodeFailures, SetStrategy, Stop,
+        Add, Change, Find, Hello, Remove, Restart, SetLimit, SetMaxNodeFailures, SetStrategy, Stop,
         Unsupervise, Which, WhichCounts,
     },
     event::Hub,
@@ -84,7 +85,7 @@ impl SupervisorLink {
     ///
     /// # Errors
     /// As [`start_child`](Self::start_child); [`ChildError::Start`] if the actor is supervised, dead or on
-    /// another node. It runs on as before then.
+    /// another node, or is this supervisor or one above it. It runs on as before then.
     pub async fn supervise<A: Actor>(
         &self,
         id: impl Into<String>,
@@ -171,6 +172,48 @@ impl SupervisorLink {
     /// [`ChildError::Supervisor`].
     pub async fn count_children(&self) -> Result<Counts, ChildError> {
         self.ask(WhichCounts).await
+    }
+
+    /// Another declaration, as `code_change` of Erlang's `supervisor`: all of it, or nothing. What runs
+    /// goes on.
+    ///
+    /// | a child | from now on |
+    /// |---|---|
+    /// | in both | runs on under the rules of the new spec, and starts by it the next time |
+    /// | new | present and stopped: [`restart_child`](Self::restart_child) starts it, and so does a restart of its group |
+    /// | no longer declared | runs on until it ends, and is then removed; at once if it does not run |
+    /// | added by [`start_child`](Self::start_child) | as before; one that is declared now is static |
+    ///
+    /// The order of the declaration is the order of start from now on; those no longer declared come after
+    /// it. Strategy, limits and auto-shutdown are those of the declaration; failures of the past count. Its
+    /// planner and what else it says of nodes are not looked at. Of a child elsewhere or a supervisor below,
+    /// the rules alone are changed: a supervisor below has a `change` of its own.
+    ///
+    /// ```
+    /// # use actors_core::{Actor, System};
+    /// # use actors_supervise::{ChildSpec, RestartPolicy, Strategy, Supervisor};
+    /// # struct Worker; impl Actor for Worker {}
+    /// # let system = System::new();
+    /// # system.block_on(async {
+    /// let spec = |id: &str| ChildSpec::new(id, || Worker);
+    /// let first = Supervisor::builder(Strategy::OneForOne).child(spec("a"));
+    /// let supervisor = first.start(&system).await?;
+    /// let second = Supervisor::builder(Strategy::RestForOne)
+    ///     .child(spec("b"))
+    ///     .child(spec("a").restart(RestartPolicy::Permanent));
+    /// supervisor.change(second).await?;
+    /// supervisor.restart_child("b").await?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`ChildError::Spec`], with [`SpecError::Fixed`](crate::SpecError::Fixed) for a child that is there
+    /// and cannot go on by its new spec: another type, another name or another bound of its mailbox;
+    /// [`ChildError::Restarting`] and [`ChildError::Stopping`] while that is done with a child of either
+    /// declaration. Nothing has changed then.
+    pub async fn change(&self, to: SupervisorBuilder) -> Result<(), ChildError> {
+        self.ask(Change(to)).await?
     }
 
     /// Another strategy from the next failure on.

@@ -1,7 +1,7 @@
 //! A child that is an actor in this process.
 
 use std::{
-    any::TypeId,
+    any::{Any, TypeId},
     fmt,
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
@@ -14,7 +14,7 @@ use actors_core::{
 use parking_lot::Mutex;
 
 use crate::{
-    Child, ChildKind, InPlace, Start, Supervisor,
+    Child, ChildKind, InPlace, Start, StateSource, Supervisor,
     restart_source::{AnySource, Lease, Lent},
     task::TaskActor,
 };
@@ -50,6 +50,8 @@ struct Sources<A: Actor> {
     restart: Option<Box<dyn AnySource<A>>>,
     last_first: bool,
     before: Option<Before<A>>,
+    /// What the last life came from.
+    used: StateSource,
 }
 
 /// A clone of the state from before a message.
@@ -65,7 +67,8 @@ impl<A: Actor> Local<A> {
     }
 
     fn with(first: Option<A>, init: Option<Init<A>>) -> Self {
-        let sources = Sources { first, init, restart: None, last_first: false, before: None };
+        let used = StateSource::Spec;
+        let sources = Sources { first, init, restart: None, last_first: false, before: None, used };
         let sources = Lent::new(sources);
         let is_supervisor = TypeId::of::<A>() == TypeId::of::<Supervisor>();
         let kind = if is_supervisor { ChildKind::Supervisor } else { ChildKind::Worker };
@@ -159,18 +162,26 @@ impl<A: Actor> Sources<A> {
         attempt: u32,
     ) -> Result<A, StartError> {
         let from = sources.get();
-        let last = match (&failure, &mut from.before) {
+        let before = match (&failure, &mut from.before) {
             (Some(why), Some(before)) if why.reason.is_abnormal() => before(),
-            _ => last,
+            _ => None,
+        };
+        // Before the first message there is none, and nothing has changed the last one.
+        let (last, its_source) = match before {
+            Some(before) => (Some(before), StateSource::StateBefore),
+            None => (last, StateSource::LastState),
         };
         if let (Some(why), Some(restart)) = (&failure, &mut from.restart) {
+            from.used = StateSource::RestartSource(restart.name());
             return restart.restore(last, why, attempt).await;
         }
+        from.used = StateSource::Spec;
         if let Some(first) = from.first.take() {
             return Ok(first);
         }
         match (last, &mut from.init) {
             (Some(last), init) if from.last_first || from.before.is_some() || init.is_none() => {
+                from.used = its_source;
                 Ok(last)
             }
             (_, Some(init)) => init().await,
@@ -213,6 +224,10 @@ impl<A: Actor> Child for Local<A> {
         self.kind
     }
 
+    fn source(&self) -> StateSource {
+        self.sources.peek(|sources| sources.used).unwrap_or(StateSource::Unknown)
+    }
+
     fn prepare(&mut self) -> BoxFuture<'static, Result<(), StartError>> {
         Box::pin(async { Ok(()) })
     }
@@ -252,6 +267,33 @@ impl<A: Actor> Child for Local<A> {
             let_go(&seat);
         }
     }
+
+    fn can_change_to(&self, spec: &dyn Child) -> bool {
+        let Some(spec) = (spec as &dyn Any).downcast_ref::<Self>() else { return false };
+        let is_same = match &spec.adopts {
+            Some(Adopts::Link(link)) => self.link() == Some(link.erase()),
+            Some(Adopts::Taken(_)) => false,
+            None => true,
+        };
+        let is_new = self.seat.is_none();
+        is_new || is_same && (&self.name, self.capacity) == (&spec.name, spec.capacity)
+    }
+
+    fn change_to(&mut self, spec: Box<dyn Child>) {
+        let Ok(spec) = (spec as Box<dyn Any>).downcast::<Self>() else { return };
+        let mut spec = *spec;
+        let Some(seat) = &self.seat else {
+            *self = spec;
+            return;
+        };
+        if seat.any_link().info().incarnation > 0 {
+            // It has had its first state.
+            spec.configure(|sources| sources.first = None);
+        }
+        seat.keep_nothing();
+        spec.settings.drain(..).for_each(|set| set(seat));
+        self.sources = spec.sources;
+    }
 }
 
 /// It runs on, on its own; if its end is under way to its supervisor, that was its last one.
@@ -262,8 +304,10 @@ pub(crate) fn let_go<A: Actor>(seat: &Seat<A>) {
 
 /// A name that it has already is no error.
 fn register(system: &System, name: &str, link: &AnyLink) -> Result<(), StartError> {
+    if system.whereis_any(name).is_ok_and(|known| known == *link) {
+        return Ok(());
+    }
     match link.info().name {
-        Some(known) if known == name => Ok(()),
         Some(known) => Err(StartError::failed(format!("it has the name {known:?}"))),
         None => system.register(name, link).map_err(StartError::failed),
     }
@@ -292,6 +336,7 @@ fn go_on<A: Actor>(
 impl<A: Actor> InPlace for Local<A> {
     fn begin(&mut self, start: Start, started: ReplyTo<Result<u32, StartError>>) {
         if let (Some(seat), Some(Adopts::Taken(on_exit))) = (&self.seat, self.adopts.take()) {
+            self.configure(|sources| sources.used = StateSource::Adopted);
             return go_on(seat, &on_exit, &start, started);
         }
         let (Some(seat), Some(sources)) = (&self.seat, self.sources.lease()) else {

@@ -24,6 +24,10 @@ where
     ) -> Result<A, StartError> {
         (self.0)(last, why)
     }
+
+    fn name(&self) -> &'static str {
+        "restart_fn"
+    }
 }
 
 /// A [`RestartSource`] of any type.
@@ -34,6 +38,8 @@ pub(crate) trait AnySource<A: Actor>: Send {
         why: &'a Failure,
         attempt: u32,
     ) -> BoxFuture<'a, Result<A, StartError>>;
+
+    fn name(&self) -> &'static str;
 }
 
 impl<A: Actor, S: RestartSource<A>> AnySource<A> for S {
@@ -44,6 +50,10 @@ impl<A: Actor, S: RestartSource<A>> AnySource<A> for S {
         attempt: u32,
     ) -> BoxFuture<'a, Result<A, StartError>> {
         Box::pin(RestartSource::restore(self, last, why, attempt))
+    }
+
+    fn name(&self) -> &'static str {
+        RestartSource::name(self)
     }
 }
 
@@ -58,6 +68,11 @@ pub(crate) struct Lease<T> {
 impl<T> Lent<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(Arc::new(Mutex::new(Some(value))))
+    }
+
+    /// Looks at it, if it is at home.
+    pub(crate) fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.0.lock().as_ref().map(look)
     }
 
     pub(crate) fn lease(&self) -> Option<Lease<T>> {

@@ -162,12 +162,13 @@ impl<A: Actor> ChildSpec<Local<A>> {
     }
 
     /// Its first life is the one that this actor is in, which is not started anew; restarts go by the
-    /// spec. Its messages, its incarnation and its name stay; a bound of its mailbox is its own.
+    /// spec. Its messages and its incarnation stay; a bound of its mailbox is its own. It keeps its name: a spec
+    /// with a [`name`](Self::name) gives it that one if it has none, and is refused if it has another.
     ///
     /// Taking it fails with [`StartError::AlreadySupervised`] if it has a supervisor, with
-    /// [`StartError::Exited`] if it is dead, with [`StartError::Address`] if it is on another node; it
-    /// runs on then as before. The spec keeps it alive until then. A supervisor must not come below
-    /// itself.
+    /// [`StartError::Exited`] if it is dead, with [`StartError::Address`] if it is on another node; with
+    /// [`StartError::Cycle`] if it is the supervisor or one above it; it runs on then as before. The spec keeps
+    /// it alive until then.
     pub fn adopting(mut self, link: &Link<A>) -> Self {
         self.child.set_running(link.clone());
         self

@@ -9,8 +9,8 @@ use actors_core::{
 use parking_lot::Mutex;
 
 use crate::{
-    Child, ChildKind, InPlace, Start, Supervisor, SupervisorBuilder, engine::SharedEngine,
-    local::let_go, supervisor::Depot,
+    Child, ChildKind, InPlace, Start, StateSource, Supervisor, SupervisorBuilder,
+    engine::SharedEngine, local::let_go, supervisor::Depot,
 };
 
 /// A supervisor as a [`Child`]. Its children keep their addresses over its restarts, since its engine
@@ -38,6 +38,10 @@ impl Child for Subtree {
 
     fn kind(&self) -> ChildKind {
         ChildKind::Supervisor
+    }
+
+    fn source(&self) -> StateSource {
+        StateSource::Spec
     }
 
     fn prepare(&mut self) -> BoxFuture<'static, Result<(), StartError>> {

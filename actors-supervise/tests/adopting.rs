@@ -7,6 +7,7 @@ use actors_supervise::{
     ChildError, ChildKind, ChildSpec, Event, RestartPolicy, Strategy, Supervisor, SupervisorLink,
 };
 use common::*;
+use futures_lite::future::zip;
 
 async fn supervisor(system: &System) -> SupervisorLink {
     Supervisor::builder(Strategy::OneForOne).start(system).await.expect("it has no children")
@@ -113,10 +114,6 @@ fn sup_21_what_cannot_be_adopted_stays_as_it_is() {
         let supervisor = supervisor(&system).await;
         let error = |child: &str, error| Err(ChildError::Start { child: child.into(), error });
 
-        let own = supervisor.supervise("own", supervisor.link()).await;
-        let address = StartError::Address("it is the supervisor's own".into());
-        assert_eq!(own, error("own", address));
-
         let dead = system.spawn(Worker::new("dead", &diary));
         dead.stop(ExitReason::Normal);
         dead.down().await;
@@ -215,5 +212,70 @@ fn sup_14_an_adopted_static_child_is_restarted_with_its_supervisor() {
         below.link().kill();
         until(|| actor.info().incarnation == 2).await;
         assert_eq!(actor.call(Add(1)).await, Ok(1), "from its last state");
+    });
+}
+
+#[test]
+fn sup_21_an_adopted_actor_keeps_its_name() {
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let supervisor = supervisor(&system).await;
+        let actor = system.spawn(Worker::new("a", &diary));
+        system.register("first", &actor).unwrap();
+        let spec = |name: &str| ChildSpec::running("a", &actor).name(name);
+        assert!(supervisor.start_child(spec("other")).await.is_err());
+        assert!(system.whereis_any("other").is_err());
+        system.register("second", &actor).unwrap();
+        supervisor.start_child(spec("second")).await.expect("it is one of its names");
+        for name in ["first", "second"] {
+            assert_eq!(system.whereis(name), Ok(actor.clone()));
+        }
+    });
+}
+
+#[test]
+fn sup_21_no_supervisor_comes_below_itself() {
+    everywhere(|system| async move {
+        let cycle = |id: &str| {
+            let error = StartError::Cycle;
+            Err(ChildError::Start { child: id.into(), error })
+        };
+        let lowest = Supervisor::builder(Strategy::OneForOne);
+        let middle =
+            Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("lowest", lowest));
+        let (top, middle) = (supervisor(&system).await, middle.start(&system).await.unwrap());
+        top.supervise("middle", middle.link()).await.unwrap();
+        let lowest = middle.supervisor("lowest").await.unwrap();
+        for below in [&top, &middle, &lowest] {
+            assert_eq!(below.supervise("top", top.link()).await, cycle("top"));
+        }
+        top.supervisor("middle").await.expect("it is where it was");
+
+        top.unsupervise("middle").await.unwrap();
+        lowest.supervise("top", top.link()).await.expect("the two are apart now");
+        assert_eq!(top.supervise("middle", middle.link()).await, cycle("middle"));
+        middle.shutdown(ExitReason::Shutdown).await;
+        assert!(matches!(top.link().info().status, Status::Dead(_)), "below all others");
+    });
+}
+
+#[test]
+fn sup_21_of_adoptions_that_make_a_circle_one_at_least_is_refused() {
+    everywhere(|system| async move {
+        let (a, b, c) =
+            (supervisor(&system).await, supervisor(&system).await, supervisor(&system).await);
+        let first = zip(a.supervise("b", b.link()), b.supervise("c", c.link()));
+        let ((first, second), third) = zip(first, c.supervise("a", a.link())).await;
+        let adoptions = [first, second, third];
+        let refused = adoptions.iter().filter(|adopted| adopted.is_err()).count();
+        assert!(refused >= 1);
+        let cycles = adoptions.iter().filter_map(|adopted| adopted.as_ref().err());
+        let is_cycle = |error: &ChildError| {
+            matches!(error, ChildError::Start { error: StartError::Cycle, .. })
+        };
+        assert!(cycles.into_iter().all(is_cycle), "{adoptions:?}");
+        for supervisor in [&a, &b, &c] {
+            supervisor.shutdown(ExitReason::Shutdown).await;
+        }
     });
 }

@@ -40,6 +40,7 @@ fn sup_1_sup_24_wrong_specs_are_rejected_with_what_is_wrong() {
         (empty().child(spec("a").significant(true)), SpecError::SignificantNever("a".into())),
         (empty().child(spec("a").mailbox_capacity(0)), SpecError::ZeroCapacity("a".into())),
         (empty().limit(Limit { max_restarts: 1, period: Duration::ZERO }), SpecError::ZeroPeriod),
+        (empty().max_parallel_starts(0), SpecError::ZeroStarts),
         (empty().child(ChildSpec::supervisor("below", bad_below)), SpecError::EmptyId),
     ];
     let system = System::new();

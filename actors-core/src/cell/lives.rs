@@ -228,6 +228,7 @@ impl<A: Actor> ActorCell<A> {
     pub(crate) fn retire(&self, reason: ExitReason) -> bool {
         let mut rare = self.ext().lock();
         rare.supervisor = None;
+        rare.supervisor_link = None;
         if self.life() != Life::Suspended {
             return false;
         }

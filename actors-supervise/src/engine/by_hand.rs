@@ -42,6 +42,9 @@ impl Engine {
     pub(crate) fn restart(&mut self, id: String, reply: ReplyTo<Result<ChildInfo, ChildError>>) {
         match self.stopped(&id) {
             Ok(key) => {
+                if let Err(error) = self.attach(key) {
+                    return reply.answer(Err(ChildError::Start { child: id, error }));
+                }
                 self.slots.get_mut(&key).expect("it has an id").starting.push(reply);
                 self.handle(Input::Restart(key));
             }
@@ -91,7 +94,8 @@ impl Engine {
 
     pub(crate) fn find(&self, id: &str) -> Result<Option<AnyLink>, ChildError> {
         let slot = self.ids.get(id).and_then(|key| self.slots.get(key));
-        slot.map(|slot| slot.child.link()).ok_or_else(|| ChildError::NotFound(id.into()))
+        let slot = slot.ok_or_else(|| ChildError::NotFound(id.into()))?;
+        if slot.attached { Ok(slot.child.link()) } else { Err(ChildError::NotRunning(id.into())) }
     }
 
     pub(crate) fn which(&self) -> Vec<ChildInfo> {

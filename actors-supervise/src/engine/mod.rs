@@ -1,7 +1,9 @@
 //! What a supervisor is made of, and how the machine's effects become calls of children.
 
 mod by_hand;
+mod change;
 mod events;
+mod lineage;
 mod report;
 mod shared;
 
@@ -21,8 +23,8 @@ use parking_lot::Mutex;
 pub(crate) use self::shared::SharedEngine;
 use self::{report::Reporter, shared::retire_all};
 use crate::{
-    Child, ChildError, ChildInfo, ChildSpec, Counts, Event, HostFailures, Member, Planner, Round,
-    RoundKind, Start, SupervisorBuilder, SupervisorError,
+    Child, ChildError, ChildInfo, ChildKind, ChildSpec, Counts, Event, HostFailures, Member,
+    Planner, Round, RoundKind, Start, SupervisorBuilder, SupervisorError,
     alarm::Alarms,
     contain::contained,
     event::Hub,
@@ -36,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) machine: Machine,
     slots: BTreeMap<ChildKey, Slot>,
     ids: HashMap<String, ChildKey>,
+    /// Keys that exits are told by, and those that the children have now.
+    moved: HashMap<ChildKey, ChildKey>,
     /// Of the slots; how many are active the machine knows.
     counts: Counts,
     planner: Option<Box<dyn Planner>>,
@@ -62,6 +66,8 @@ struct Slot {
     child: Box<dyn Child>,
     rules: Rules,
     attached: bool,
+    /// By its exits.
+    told_as: ChildKey,
     in_place: bool,
     starting: Vec<ReplyTo<Result<ChildInfo, ChildError>>>,
     stopping: Vec<ReplyTo<Result<(), ChildError>>>,
@@ -76,6 +82,7 @@ impl Engine {
             machine: Machine::new(settings, planner.is_some()),
             slots: BTreeMap::new(),
             ids: HashMap::new(),
+            moved: HashMap::new(),
             counts: Counts::default(),
             planner,
             rounds_planned: 0,
@@ -100,20 +107,26 @@ impl Engine {
 
     fn insert(&mut self, spec: ChildSpec, dynamic: bool) -> ChildKey {
         let key = self.machine.insert(spec.rules, dynamic);
+        self.place(key, spec);
+        key
+    }
+
+    fn place(&mut self, key: ChildKey, spec: ChildSpec) {
         let ChildSpec { id, rules, child, .. } = spec;
         self.counts.specs += 1;
         *self.counts.of(rules.kind) += 1;
         let (starting, stopping) = (Vec::new(), Vec::new());
         self.ids.insert(id.clone(), key);
         let (attached, in_place) = (false, false);
-        let slot = Slot { id, child, rules, attached, in_place, starting, stopping };
+        let told_as = key;
+        let slot = Slot { id, child, rules, attached, told_as, in_place, starting, stopping };
         self.slots.insert(key, slot);
-        key
     }
 
     fn forget(&mut self, key: ChildKey) -> Option<Slot> {
         let slot = self.slots.remove(&key)?;
         self.ids.remove(&slot.id);
+        self.moved.remove(&slot.told_as);
         self.counts.specs -= 1;
         *self.counts.of(slot.rules.kind) -= 1;
         Some(slot)
@@ -127,21 +140,29 @@ impl Engine {
     }
 
     fn attach(&mut self, key: ChildKey) -> Result<(), StartError> {
-        let reporter = self.reporter.clone();
         let Some(slot) = self.slots.get_mut(&key) else { return Ok(()) };
         if slot.attached {
             return Ok(());
         }
+        let reporter = self.reporter.clone();
         let on_exit: OnExit = Arc::new(move |exit: ChildExit| {
             let ChildExit { incarnation, reason, .. } = exit;
             reporter.report(Input::Exited { key, incarnation, reason });
         });
-        let known = slot.child.link().map(|link| link.id());
-        if known.is_some() && known == self.inbox.owner() {
-            return Err(StartError::Address("it is the supervisor's own".into()));
+        let owner = self.inbox.owner();
+        if owner.is_some() && slot.child.link() == owner {
+            return Err(StartError::Cycle);
         }
         slot.child.attach(on_exit)?;
+        if slot.rules.kind == ChildKind::Supervisor
+            && let (Some(owner), Some(below)) = (owner, slot.child.link())
+            && !lineage::extend(&owner, &below)
+        {
+            slot.child.detach();
+            return Err(StartError::Cycle);
+        }
         slot.attached = true;
+        slot.told_as = key;
         slot.in_place = slot.child.in_place().is_some();
         Ok(())
     }
@@ -183,6 +204,9 @@ impl Engine {
                 self.run(effect, &system);
             }
             let Some(mut input) = self.work.pop_front() else { return true };
+            if let Input::Exited { key, .. } = &mut input {
+                *key = self.moved.get(key).copied().unwrap_or(*key);
+            }
             if let Input::Prepared { key, host, .. } | Input::Started { key, host, .. } = &mut input
             {
                 *host = self.slots.get(key).and_then(|slot| slot.child.host());
@@ -195,8 +219,12 @@ impl Engine {
     fn run(&mut self, effect: Effect, system: &System) {
         match effect {
             Effect::Prepare { key, token } => {
-                let Some(slot) = self.slots.get_mut(&key) else { return };
                 let done = move |result| Input::Prepared { key, token, result, host: None };
+                if let Err(error) = self.attach(key) {
+                    self.work.push_back(done(Err(error)));
+                    return;
+                }
+                let Some(slot) = self.slots.get_mut(&key) else { return };
                 if slot.in_place {
                     self.work.push_back(done(Ok(())));
                     return;

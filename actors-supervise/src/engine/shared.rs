@@ -124,7 +124,10 @@ impl Engine {
     fn begin_all(&mut self) -> Result<(), SupervisorError> {
         let keys: Vec<_> = self.machine.keys().collect();
         for key in keys {
-            self.attach(key).map_err(|error| self.start_error(Some(key), error))?;
+            if let Err(error) = self.attach(key) {
+                self.not_attached(key, &error);
+                return Err(self.start_error(Some(key), error));
+            }
         }
         self.handle(Input::Boot);
         Ok(())

@@ -4,7 +4,7 @@ use actors_core::{ExitReason, SystemId, host::Time, supervision::Failure};
 
 use super::{ChildKey, Command, Effect, Keys, Machine, State, Told};
 use crate::{
-    AutoShutdown, RestartPolicy, Strategy,
+    AutoShutdown, Escalation, RestartPolicy, Strategy,
     policy::{Verdict, verdict},
 };
 
@@ -99,15 +99,30 @@ impl Machine {
     fn ended(&mut self, key: ChildKey, remove: bool, now: Time) {
         let round = self.leave(key);
         let significant = self.children.get(&key).is_some_and(|entry| entry.rules.significant);
+        let escalates = significant && self.ends_with_significant();
+        if escalates {
+            let reason = self.last_reason(key);
+            self.tell(|| Told::Escalated {
+                why: Escalation::SignificantEnded,
+                key: Some(key),
+                reason,
+            });
+        }
         if remove {
             self.remove(key);
         }
-        if significant && self.ends_with_significant() {
+        if escalates {
             self.effects.push_back(Effect::Exit(ExitReason::Shutdown));
             self.end();
         } else if let Some(id) = round {
             self.advance(id, now);
         }
+    }
+
+    /// How its last incarnation ended.
+    fn last_reason(&self, key: ChildKey) -> ExitReason {
+        let failure = self.children.get(&key).and_then(|entry| entry.failure.as_ref());
+        failure.map_or(ExitReason::Normal, |failure| failure.reason.clone())
     }
 
     fn ends_with_significant(&self) -> bool {
@@ -126,8 +141,7 @@ impl Machine {
         let Some(entry) = self.children.get_mut(&key) else { return };
         entry.streak += 1;
         if !self.restarts.record(now) {
-            let failure = entry.failure.clone();
-            let reason = failure.map_or(ExitReason::Normal, |failure| failure.reason);
+            let reason = self.last_reason(key);
             self.exceeded(Some(key), reason);
             return;
         }
@@ -223,7 +237,8 @@ impl Machine {
     }
 
     pub(super) fn exceeded(&mut self, key: Option<ChildKey>, reason: ExitReason) {
-        self.tell(|| Told::LimitExceeded { key, reason });
+        self.tell(|| Told::LimitExceeded { key, reason: reason.clone() });
+        self.tell(|| Told::Escalated { why: Escalation::LimitExceeded, key, reason });
         self.effects.push_back(Effect::Exit(ExitReason::Shutdown));
         self.end();
     }

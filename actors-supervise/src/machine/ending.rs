@@ -14,6 +14,7 @@ impl Machine {
         }
         self.ending = true;
         self.rounds.clear();
+        self.admission.clear();
         let mut at_once = Vec::new();
         for (&key, entry) in &mut self.children {
             entry.round = None;

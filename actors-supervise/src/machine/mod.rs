@@ -4,8 +4,10 @@
 //! each death awaited; then all are prepared; then planned; then started one after the other. What
 //! fails meanwhile widens the round or repeats it.
 
+mod admission;
 mod command;
 mod death;
+mod declare;
 mod ending;
 mod keys;
 mod round;
@@ -19,16 +21,19 @@ use std::{
 
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
+pub(crate) use self::round::cause;
 use self::{
+    admission::Admission,
     keys::Keys,
     round::{Round, RoundId},
 };
 use crate::{
-    AutoShutdown, Limit, Plan, RoundKind, Strategy, builder::Settings, limit::Intensity,
-    spec::Rules,
+    AutoShutdown, Escalation, Limit, Plan, RoundKind, Strategy, builder::Settings,
+    limit::Intensity, spec::Rules,
 };
 
-/// A child within its supervisor. Keys grow: their order is the order of start.
+/// A child within its supervisor. The order of keys is the order of start: first those that were
+/// declared, then those that were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChildKey(pub(crate) u64);
 
@@ -133,6 +138,7 @@ pub(crate) enum Told {
     Restarted { children: Vec<ChildKey>, took: Duration },
     HostFailed { node: String, children: Vec<ChildKey> },
     LimitExceeded { key: Option<ChildKey>, reason: ExitReason },
+    Escalated { why: Escalation, key: Option<ChildKey>, reason: ExitReason },
     ShutDown,
 }
 
@@ -157,8 +163,10 @@ pub(crate) struct Machine {
     /// Those that are starting or running.
     alive: Keys,
     rounds: BTreeMap<RoundId, Box<Round>>,
+    admission: Admission,
     timers: HashMap<Token, Wake>,
     next: u64,
+    next_static: u64,
     ending: bool,
     over: bool,
     /// Somebody wants to be told.
@@ -222,8 +230,10 @@ impl Machine {
             children: BTreeMap::new(),
             alive: Keys::None,
             rounds: BTreeMap::new(),
+            admission: Admission::new(settings.max_parallel_starts),
             timers: HashMap::new(),
-            next: 1,
+            next: FIRST_ADDED,
+            next_static: 1,
             ending: false,
             over: false,
             is_heard: true,
@@ -233,7 +243,7 @@ impl Machine {
 
     /// Takes a child in; it is started by [`Input::Boot`] or [`Input::Add`].
     pub(crate) fn insert(&mut self, rules: Rules, dynamic: bool) -> ChildKey {
-        let key = ChildKey(self.fresh());
+        let key = if dynamic { ChildKey(self.fresh()) } else { self.next_static() };
         self.children.insert(key, Entry::new(rules, dynamic));
         key
     }
@@ -259,6 +269,7 @@ impl Machine {
             Input::Release(key) => self.release(key),
             Input::ShutDown => self.end(),
         }
+        self.admit(now);
     }
 
     /// What is to be done next.
@@ -284,6 +295,7 @@ impl Machine {
             std::mem::take(&mut self.children).into_iter().filter_map(static_children).collect();
         self.alive = Keys::None;
         self.rounds.clear();
+        self.admission.clear();
         self.timers.clear();
         self.restarts.reset();
         self.ending = false;
@@ -373,6 +385,11 @@ impl Machine {
         }
     }
 
+    const fn next_static(&mut self) -> ChildKey {
+        self.next_static += 1;
+        ChildKey(self.next_static - 1)
+    }
+
     const fn fresh(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
@@ -418,6 +435,9 @@ impl Entry {
         }
     }
 }
+
+/// Keys below are those of static children.
+const FIRST_ADDED: u64 = 1 << 32;
 
 /// Node failures are counted over the whole life of the supervisor.
 const fn lifelong(max: u32) -> Limit {

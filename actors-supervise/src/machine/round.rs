@@ -1,11 +1,11 @@
-//! One round: stop, wait, prepare, plan, start.
+//! One round: stop, wait, be admitted, prepare, plan, start.
 
 use std::time::Duration;
 
 use actors_core::{ExitReason, StartError, SystemId, host::Time, supervision::Failure};
 
 use super::{ChildKey, Effect, Keys, Machine, State, Token, Told, Wake};
-use crate::{Backoff, Plan, RestartPolicy, RoundKind, Strategy, backoff::UNREACHABLE};
+use crate::{Backoff, Escalation, Plan, RestartPolicy, RoundKind, Strategy, backoff::UNREACHABLE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RoundId(u64);
@@ -23,6 +23,8 @@ pub(super) struct Round {
     /// Tries in a row that found a node unreachable.
     unreachable: u32,
     plan: Option<Plan>,
+    /// It is one of those that are admitted at a time.
+    admitted: bool,
     began: Time,
 }
 
@@ -30,6 +32,8 @@ pub(super) struct Round {
 enum Phase {
     Stopping,
     Waiting(Token),
+    /// As many as may be are under way.
+    Queued,
     Preparing,
     Planning(Token),
     Starting,
@@ -46,6 +50,7 @@ impl Round {
             failed: None,
             unreachable: 0,
             plan: None,
+            admitted: false,
             began: now,
         }
     }
@@ -85,7 +90,7 @@ impl Machine {
             Strategy::OneForAll | Strategy::RestForOne => self.rounds.keys().copied().collect(),
         };
         for id in touched {
-            let Some(old) = self.rounds.remove(&id) else { continue };
+            let Some(old) = self.close(id) else { continue };
             if old.kind == RoundKind::Initial {
                 round.kind = RoundKind::Initial;
             }
@@ -116,8 +121,22 @@ impl Machine {
         self.again(id, now);
     }
 
+    /// The round is over.
+    fn close(&mut self, id: RoundId) -> Option<Box<Round>> {
+        self.give_place_back(id);
+        self.rounds.remove(&id)
+    }
+
+    fn give_place_back(&mut self, id: RoundId) {
+        let round = self.rounds.get_mut(&id);
+        if round.is_some_and(|round| std::mem::take(&mut round.admitted)) {
+            self.admission.leave();
+        }
+    }
+
     /// The round begins, or begins anew.
     fn again(&mut self, id: RoundId, now: Time) {
+        self.give_place_back(id);
         let Some(round) = self.rounds.get_mut(&id) else { return };
         round.phase = Phase::Stopping;
         round.plan = None;
@@ -141,10 +160,10 @@ impl Machine {
     fn step(&mut self, id: RoundId, now: Time) -> bool {
         let Some(round) = self.rounds.get(&id) else { return false };
         match round.phase {
-            Phase::Waiting(_) | Phase::Planning(_) if round.members.is_empty() => {
+            Phase::Waiting(_) | Phase::Queued | Phase::Planning(_) if round.members.is_empty() => {
                 self.finish(id, now)
             }
-            Phase::Waiting(_) | Phase::Planning(_) => false,
+            Phase::Waiting(_) | Phase::Queued | Phase::Planning(_) => false,
             Phase::Stopping => match round.left.last() {
                 Some(last) => {
                     if self.is_alive(last) {
@@ -164,29 +183,70 @@ impl Machine {
     }
 
     fn delay(&mut self, id: RoundId) -> bool {
-        let Some(round) = self.rounds.get(&id) else { return false };
-        let (delay, spread) = if round.unreachable > 0 {
-            wait(&UNREACHABLE, round.unreachable)
-        } else {
-            let causes = round.causes.iter().filter_map(|key| self.children.get(&key));
-            causes.map(|e| wait(&e.rules.backoff, e.streak)).max().unwrap_or_default()
-        };
+        let (delay, spread) = self.backoff(id);
         if delay.is_zero() {
-            return self.prepare(id);
+            return self.enter(id);
         }
+        self.wait(id, delay, spread);
+        false
+    }
+
+    /// How long it waits, and how much longer by chance.
+    fn backoff(&self, id: RoundId) -> (Duration, Duration) {
+        let Some(round) = self.rounds.get(&id) else { return Default::default() };
+        if round.unreachable > 0 {
+            return wait(&UNREACHABLE, round.unreachable);
+        }
+        let causes = round.causes.iter().filter_map(|key| self.children.get(&key));
+        causes.map(|e| wait(&e.rules.backoff, e.streak)).max().unwrap_or_default()
+    }
+
+    fn wait(&mut self, id: RoundId, delay: Duration, spread: Duration) {
         let token = self.set_timer(Wake::Round(id), delay, spread);
         if let Some(round) = self.rounds.get_mut(&id) {
             round.phase = Phase::Waiting(token);
         }
-        false
     }
 
     pub(super) fn waited(&mut self, id: RoundId, token: Token, now: Time) {
-        if self.rounds.get(&id).is_some_and(|round| round.phase == Phase::Waiting(token))
-            && self.prepare(id)
-        {
+        let Some(round) = self.rounds.get(&id) else { return };
+        if round.phase != Phase::Waiting(token) {
+            return;
+        }
+        let goes_on = if round.admitted { self.prepare(id) } else { self.enter(id) };
+        if goes_on {
             self.advance(id, now);
         }
+    }
+
+    /// Prepares its children, if not too many rounds do that now. Only restarts wait for others.
+    fn enter(&mut self, id: RoundId) -> bool {
+        let Some(round) = self.rounds.get_mut(&id) else { return false };
+        if round.kind == RoundKind::Restart {
+            round.admitted = self.admission.enter();
+            if !round.admitted {
+                round.phase = Phase::Queued;
+                self.admission.wait(id);
+                return false;
+            }
+        }
+        self.prepare(id)
+    }
+
+    /// There is a place for it. False if it needs none any more.
+    pub(super) fn begin_late(&mut self, id: RoundId) -> bool {
+        let (_, spread) = self.backoff(id);
+        let Some(round) = self.rounds.get_mut(&id) else { return false };
+        if round.phase != Phase::Queued {
+            return false;
+        }
+        round.admitted = true;
+        if spread.is_zero() {
+            self.prepare(id);
+        } else {
+            self.wait(id, Duration::ZERO, spread);
+        }
+        true
     }
 
     fn prepare(&mut self, id: RoundId) -> bool {
@@ -268,6 +328,17 @@ impl Machine {
             }
             Err(error) => self.round_failed(id, None, error, now),
         }
+    }
+
+    /// So many restarts are under way.
+    #[cfg(test)]
+    pub(super) fn count_under_way(&self) -> usize {
+        for round in self.rounds.values() {
+            let begun =
+                matches!(round.phase, Phase::Preparing | Phase::Planning(_) | Phase::Starting);
+            assert!(round.admitted || !begun || round.kind != RoundKind::Restart, "it has a place");
+        }
+        self.rounds.values().filter(|round| round.admitted).count()
     }
 
     fn start_all(&mut self, id: RoundId, plan: Option<Plan>) {
@@ -384,6 +455,8 @@ impl Machine {
         let Some(round) = self.rounds.get_mut(&id) else { return };
         match round.kind {
             RoundKind::Initial => {
+                let reason = cause(&error);
+                self.tell(|| Told::Escalated { why: Escalation::StartFailed, key, reason });
                 self.effects.push_back(Effect::Booted(Err((key, error))));
                 self.end();
                 return;
@@ -460,7 +533,7 @@ impl Machine {
     }
 
     fn finish(&mut self, id: RoundId, now: Time) -> bool {
-        let Some(round) = self.rounds.remove(&id) else { return false };
+        let Some(round) = self.close(id) else { return false };
         for key in round.members.iter() {
             if let Some(entry) = self.children.get_mut(&key) {
                 entry.round = None;
@@ -486,7 +559,8 @@ fn wait(backoff: &Backoff, failures: u32) -> (Duration, Duration) {
     (delay, backoff.spread(delay))
 }
 
-fn cause(error: &StartError) -> ExitReason {
+/// The end that a failed start amounts to.
+pub(crate) fn cause(error: &StartError) -> ExitReason {
     match error {
         StartError::Exited(reason) => reason.clone(),
         other => ExitReason::Error(other.to_string()),

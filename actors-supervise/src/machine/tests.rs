@@ -1,5 +1,6 @@
 //! The machine against a world that answers late, out of order, and not at all.
 
+mod admission;
 mod hosts;
 mod model;
 
@@ -9,8 +10,7 @@ use actors_core::{ExitReason, StartError, SystemId, host::Time};
 
 use super::{ChildKey, Effect, Input, Machine, Status, Token, Told};
 use crate::{
-    AutoShutdown, Backoff, ChildKind, Limit, RestartPolicy, Shutdown, Strategy, builder::Settings,
-    spec::Rules,
+    Backoff, ChildKind, Limit, RestartPolicy, Shutdown, Strategy, builder::Settings, spec::Rules,
 };
 
 /// What the machine asked for and the world has not answered.
@@ -37,6 +37,8 @@ struct World {
     bodies: BTreeMap<ChildKey, Body>,
     asked: Vec<Asked>,
     timers: Vec<(Token, Duration)>,
+    /// Of all timers so far.
+    spreads: Vec<Duration>,
     told: Vec<Told>,
     /// Starts, stops and kills, in order.
     log: Vec<String>,
@@ -55,10 +57,8 @@ const RULES: Rules = Rules {
 
 fn settings(strategy: Strategy, max_restarts: u32) -> Settings {
     Settings {
-        strategy,
         limit: Limit { max_restarts, period: Duration::from_secs(5) },
-        max_node_failures: None,
-        auto_shutdown: AutoShutdown::Never,
+        ..Settings::new(strategy)
     }
 }
 
@@ -70,6 +70,7 @@ impl World {
             bodies: BTreeMap::new(),
             asked: Vec::new(),
             timers: Vec::new(),
+            spreads: Vec::new(),
             told: Vec::new(),
             log: Vec::new(),
             exit: None,
@@ -97,6 +98,12 @@ impl World {
 
     fn give(&mut self, input: Input) {
         self.machine.handle(input, self.now);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        let under_way = self.machine.count_under_way();
+        assert!(under_way <= self.machine.admission.max, "{under_way} restarts at a time");
         while let Some(effect) = self.machine.take_effect() {
             self.check(effect);
         }
@@ -129,7 +136,10 @@ impl World {
                 self.bodies.remove(&key).expect("removed once");
                 self.asked.retain(|asked| asked.key() != key);
             }
-            Effect::Timer { token, after, .. } => self.timers.push((token, after)),
+            Effect::Timer { token, after, spread } => {
+                self.timers.push((token, after));
+                self.spreads.push(spread);
+            }
             Effect::Tell(told) => self.told.push(told),
             Effect::Exit(reason) => self.exit = Some(reason),
             Effect::Booted(result) => self.booted = Some(result.is_ok()),

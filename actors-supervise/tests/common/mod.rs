@@ -48,6 +48,7 @@ impl Diary {
 }
 
 /// Sums up, and fails as asked.
+#[derive(Clone)]
 pub struct Worker {
     id: String,
     pub sum: u64,

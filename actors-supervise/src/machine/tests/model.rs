@@ -32,6 +32,11 @@ enum Act {
         remove: bool,
     },
     Restart(usize),
+    /// These of the children that are there, last first if the flag says so, and one that is new.
+    Declare {
+        which: usize,
+        reversed: bool,
+    },
     Add(u8),
     Stale(usize),
     ShutDown,
@@ -52,6 +57,8 @@ fn act() -> impl Histories<Value = Act> {
         2 => (any::<usize>(), any::<bool>()).prop_map(|(child, remove)| Act::Stop { child, remove }),
         2 => any::<usize>().prop_map(Act::Restart),
         2 => (0..3_u8).prop_map(Act::Add),
+        2 => (any::<usize>(), any::<bool>())
+            .prop_map(|(which, reversed)| Act::Declare { which, reversed }),
         2 => any::<usize>().prop_map(Act::Stale),
         1 => Just(Act::ShutDown),
     ]
@@ -143,6 +150,7 @@ impl World {
                     self.give(Input::Restart(key));
                 }
             }
+            Act::Declare { which, reversed } => self.declare(which, reversed),
             Act::Add(n) if !self.machine.is_ending() && self.bodies.len() < 8 => {
                 let key = self.insert(rules(n), true);
                 self.give(Input::Add(key));
@@ -163,6 +171,33 @@ impl World {
             self.drop_abandoned();
         }
         self.check_order();
+    }
+
+    fn declare(&mut self, which: usize, reversed: bool) {
+        let keys: Vec<_> = self.bodies.keys().copied().collect();
+        let declared = keys.iter().enumerate().filter(|(n, _)| which >> n & 1 == 1);
+        let mut declared: Vec<_> = declared.map(|(_, &key)| key).collect();
+        if reversed {
+            declared.reverse();
+        }
+        let concerned = |key: &&ChildKey| self.machine.is_static(**key) || declared.contains(key);
+        let at_rest = keys.iter().filter(concerned).all(|&key| self.machine.is_at_rest(key));
+        if self.machine.is_ending() || !at_rest {
+            return;
+        }
+        let mut declared: Vec<_> = declared.into_iter().map(|key| (Some(key), rules(0))).collect();
+        if keys.len() < 8 {
+            declared.push((None, rules(1)));
+        }
+        let count = declared.len();
+        let moved = self.machine.declare(declared);
+        assert!(moved.is_sorted_by_key(|(_, new)| *new), "the order of the declaration");
+        for (n, (old, new)) in moved.into_iter().enumerate() {
+            let body = old.map_or_else(Body::default, |old| self.bodies.remove(&old).unwrap());
+            assert!(n < count || body.runs, "one that does not run is removed at once");
+            self.bodies.insert(new, body);
+        }
+        self.carry_out();
     }
 
     fn fail(&mut self, host: u64) {
@@ -218,10 +253,12 @@ proptest! {
     fn sup_any_history_comes_to_rest(
         first in 0..3_u8,
         max_restarts in prop_oneof![Just(3_u32), Just(1_000_000)],
+        max_parallel_starts in 1..4_usize,
         children in prop::collection::vec(0..9_u8, 0..5),
         acts in prop::collection::vec(act(), 0..120),
     ) {
-        let mut world = World::new(settings(strategy(first), max_restarts));
+        let settings = settings(strategy(first), max_restarts);
+        let mut world = World::new(Settings { max_parallel_starts, ..settings });
         for child in children {
             world.insert(rules(child), false);
         }
@@ -245,15 +282,17 @@ proptest! {
     #[test]
     fn sup_3_permanent_children_always_come_back(
         first in 0..3_u8,
+        max_parallel_starts in 1..4_usize,
         acts in prop::collection::vec(act(), 0..80),
     ) {
-        let (mut world, _) = World::running(settings(strategy(first), u32::MAX), 0);
+        let settings = settings(strategy(first), u32::MAX);
+        let (mut world, _) = World::running(Settings { max_parallel_starts, ..settings }, 0);
         let keys: Vec<_> = (0..4).map(|_| world.insert(rules(0), true)).collect();
         for &key in &keys {
             world.give(Input::Add(key));
         }
         world.settle();
-        for act in acts.iter().filter(|act| !matches!(act, Act::Stop { .. } | Act::ShutDown | Act::Add(_))) {
+        for act in acts.iter().filter(|act| !matches!(act, Act::Stop { .. } | Act::ShutDown | Act::Add(_) | Act::Declare { .. })) {
             world.act(act);
         }
         world.settle();
