@@ -6,7 +6,7 @@ use actors_core::{AnyLink, CallError, Context, Handler, Message, ReplyTo};
 
 use crate::{
     ChildError, ChildInfo, ChildSpec, Counts, HostFailures, Limit, Strategy, Supervisor,
-    builder::validate_limit, event::Hub,
+    builder::validate_limit, event::Hub, place::Place, tree_info::Trunk,
 };
 
 /// A new child.
@@ -23,6 +23,8 @@ pub(crate) struct Unsupervise(pub(crate) String);
 pub(crate) struct Find(pub(crate) String);
 /// All children.
 pub(crate) struct Which;
+/// All children, and where those are that have some of their own.
+pub(crate) struct WhichTree;
 /// How many.
 pub(crate) struct WhichCounts;
 /// Another strategy.
@@ -31,6 +33,8 @@ pub(crate) struct SetStrategy(pub(crate) Strategy);
 pub(crate) struct SetLimit(pub(crate) Limit);
 /// A limit of node failures.
 pub(crate) struct SetMaxNodeFailures(pub(crate) u32);
+/// You are a child now, of the supervisor at this place and with this id; or nobody's child.
+pub(crate) struct Placed(pub(crate) Option<(String, Arc<Place>)>);
 /// Are you up, and where are your events?
 pub(crate) struct Hello;
 
@@ -84,6 +88,8 @@ answers! {
     Hello => (Arc<Hub>, HostFailures), |s, _| s.engine().hello();
     Find => Result<Option<AnyLink>, ChildError>, |s, Find(id)| s.engine().find(&id);
     Which => Vec<ChildInfo>, |s, _| s.engine().which();
+    WhichTree => Trunk, |s, _| s.engine().trunk();
+    Placed => (), |s, Placed(at)| s.engine().placed(at);
     WhichCounts => Counts, |s, _| s.engine().counts();
     Unsupervise => Result<Option<AnyLink>, ChildError>, |s, Unsupervise(id)| s.engine().unsupervise(&id);
     SetStrategy => (), |s, SetStrategy(strategy)| s.engine().machine.set_strategy(strategy);

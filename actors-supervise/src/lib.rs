@@ -49,6 +49,7 @@
 //! | many equal children | [`Template`] |
 //! | add, stop, restart, remove, count children | [`SupervisorLink`] |
 //! | what happened | [`Event`] |
+//! | how it all is now, printed | [`SupervisorLink::tree`] |
 //! | children elsewhere; one decision for a group | [`Child`], [`Planner`] |
 //!
 //! What is promised about rounds, limits and shutdown is on one page: `docs/semantics/supervise.md`
@@ -70,6 +71,7 @@ mod limit;
 mod link;
 mod local;
 mod machine;
+mod place;
 mod plan;
 mod policy;
 mod restart_source;
@@ -79,6 +81,7 @@ mod supervisor;
 mod task;
 mod template;
 mod tree;
+mod tree_info;
 
 pub use backoff::Backoff;
 pub use builder::SupervisorBuilder;
@@ -97,3 +100,4 @@ pub use strategy::{AutoShutdown, Strategy};
 pub use supervisor::Supervisor;
 pub use task::TaskActor;
 pub use template::Template;
+pub use tree_info::{Branch, Tree};

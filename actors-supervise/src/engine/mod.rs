@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 pub(crate) use self::shared::SharedEngine;
 use self::{report::Reporter, shared::retire_all};
 use crate::{
-    Child, ChildError, ChildInfo, ChildSpec, Counts, Event, HostFailures, Member, Planner, Round,
-    RoundKind, Start, SupervisorBuilder, SupervisorError,
+    Child, ChildError, ChildInfo, ChildKind, ChildSpec, Counts, Event, HostFailures, Member,
+    Planner, Round, RoundKind, Start, SupervisorBuilder, SupervisorError,
     alarm::Alarms,
     contain::contained,
     event::Hub,
@@ -100,7 +100,10 @@ impl Engine {
 
     fn insert(&mut self, spec: ChildSpec, dynamic: bool) -> ChildKey {
         let key = self.machine.insert(spec.rules, dynamic);
-        let ChildSpec { id, rules, child, .. } = spec;
+        let ChildSpec { id, rules, child, place, .. } = spec;
+        if let Some(place) = place {
+            place.enter(&id, self.events.place());
+        }
         self.counts.specs += 1;
         *self.counts.of(rules.kind) += 1;
         let (starting, stopping) = (Vec::new(), Vec::new());
@@ -141,6 +144,10 @@ impl Engine {
             return Err(StartError::Address("it is the supervisor's own".into()));
         }
         slot.child.attach(on_exit)?;
+        if known.is_some() && slot.rules.kind == ChildKind::Supervisor {
+            let at = (slot.id.clone(), self.events.place().clone());
+            by_hand::place(slot.child.link(), Some(at));
+        }
         slot.attached = true;
         slot.in_place = slot.child.in_place().is_some();
         Ok(())

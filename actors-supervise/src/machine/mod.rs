@@ -293,6 +293,19 @@ impl Machine {
         }
     }
 
+    pub(crate) const fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    pub(crate) const fn limit(&self) -> Limit {
+        self.restarts.limit()
+    }
+
+    /// Those that the limit counts now.
+    pub(crate) fn count_restarts(&self, now: Time) -> usize {
+        self.restarts.count(now)
+    }
+
     pub(crate) const fn set_strategy(&mut self, strategy: Strategy) {
         self.strategy = strategy;
     }
