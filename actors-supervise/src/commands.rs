@@ -35,6 +35,9 @@ pub(crate) struct SetLimit(pub(crate) Limit);
 pub(crate) struct SetMaxNodeFailures(pub(crate) u32);
 /// You are a child now, of the supervisor at this place and with this id; or nobody's child.
 pub(crate) struct Placed(pub(crate) Option<(String, Arc<Place>)>);
+/// Whose clock do you go by?
+#[cfg(feature = "signals")]
+pub(crate) struct WhichSystem;
 /// Are you up, and where are your events?
 pub(crate) struct Hello;
 
@@ -54,6 +57,11 @@ macro_rules! answers {
             }
         }
     )*};
+}
+
+#[cfg(feature = "signals")]
+answers! {
+    WhichSystem => Option<actors_core::System>, |s, _| s.engine().system();
 }
 
 /// Answered when it is done; the supervisor serves on meanwhile.

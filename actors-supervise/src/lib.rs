@@ -49,6 +49,7 @@
 //! | many equal children | [`Template`] |
 //! | add, stop, restart, remove, count children | [`SupervisorLink`] |
 //! | what happened | [`Event`] |
+//! | end the tree on Ctrl-C or SIGTERM | `SupervisorLink::shut_down_on_signals` (feature `signals`) |
 //! | how it all is now, printed | [`SupervisorLink::tree`] |
 //! | children elsewhere; one decision for a group | [`Child`], [`Planner`] |
 //!
@@ -75,6 +76,8 @@ mod place;
 mod plan;
 mod policy;
 mod restart_source;
+#[cfg(feature = "signals")]
+mod signals;
 mod spec;
 mod strategy;
 mod supervisor;
@@ -95,6 +98,8 @@ pub use link::SupervisorLink;
 pub use local::Local;
 pub use plan::{Member, Plan, Planner, Round, RoundKind};
 pub use policy::{RestartPolicy, Shutdown};
+#[cfg(feature = "signals")]
+pub use signals::{Ending, ShutdownReport, Signal};
 pub use spec::ChildSpec;
 pub use strategy::{AutoShutdown, Strategy};
 pub use supervisor::Supervisor;

@@ -111,6 +111,11 @@ impl Engine {
         self.machine.keys().filter_map(|key| self.info(key)).collect()
     }
 
+    #[cfg(feature = "signals")]
+    pub(crate) fn system(&self) -> Option<actors_core::System> {
+        self.system.clone()
+    }
+
     /// What there is to tell of this supervisor in a tree, and the supervisors below it.
     pub(crate) fn trunk(&self) -> Trunk {
         let children = self.which();
