@@ -76,6 +76,8 @@ mod place;
 mod plan;
 mod policy;
 mod restart_source;
+#[cfg(test)]
+mod seeds;
 #[cfg(feature = "signals")]
 mod signals;
 mod spec;

@@ -176,7 +176,7 @@ impl Tree {
 }
 
 impl Strategy {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::OneForOne => "one_for_one",
             Self::OneForAll => "one_for_all",

@@ -157,6 +157,8 @@ struct World {
     guests: AtomicU64,
     /// Commands that are not answered yet.
     tasks: AtomicU64,
+    /// Messages of failures that are not handled yet.
+    waiting: AtomicU64,
     calm: AtomicBool,
     broken: OnceLock<String>,
 }
@@ -242,6 +244,29 @@ impl Actor for Leaf {
     }
 }
 
+/// As many failures wait at most: with more, it is the queues that grow.
+const BACKLOG: u64 = 20_000;
+
+/// A message that counts as long as it is there.
+struct Strike(Do, Arc<World>);
+
+impl Drop for Strike {
+    fn drop(&mut self) {
+        self.1.waiting.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Message for Strike {
+    type Reply = ();
+}
+
+impl Handler<Strike> for Leaf {
+    async fn handle(&mut self, strike: Strike, cx: &mut Context<Self>) {
+        self.handle(strike.0.clone(), cx).await;
+    }
+}
+
+#[derive(Clone)]
 enum Do {
     Work,
     Panic,
@@ -393,7 +418,14 @@ impl Chaos<'_> {
         let supervisor = &self.supervisors[number];
         done.failures += 1;
         // A dead actor is none of those that have a name.
-        let send = |what| link.send(what).map_err(|_| anyhow!("{} is dead", leaf.name));
+        let send = |what| {
+            if self.world.waiting.fetch_add(1, SeqCst) >= BACKLOG {
+                self.world.waiting.fetch_sub(1, SeqCst);
+                return Ok(());
+            }
+            let strike = Strike(what, self.world.clone());
+            link.send(strike).map_err(|_| anyhow!("{} is dead", leaf.name))
+        };
         match rng.u8(..100) {
             0..30 => send(Do::Panic)?,
             30..50 => send(Do::Stop(ExitReason::Error("on purpose".into())))?,
@@ -408,13 +440,16 @@ impl Chaos<'_> {
                 leaf.hang_term.store(true, SeqCst);
                 send(Do::Panic)?;
             }
-            86..94 => {
+            86..94 if self.world.tasks.load(SeqCst) < BACKLOG => {
                 let (supervisor, strategy) = (supervisor.clone(), STRATEGIES[rng.usize(..3)]);
                 self.task(async move { drop(supervisor.set_strategy(strategy).await) });
             }
             // Not the root.
             94..95 if number > 0 => supervisor.link().kill(),
-            _ => self.guest(supervisor.clone(), rng.bool()),
+            _ if self.world.tasks.load(SeqCst) < BACKLOG => {
+                self.guest(supervisor.clone(), rng.bool());
+            }
+            _ => {}
         }
         Ok(())
     }

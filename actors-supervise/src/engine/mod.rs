@@ -125,8 +125,11 @@ impl Engine {
     fn forget_dynamic(&mut self) {
         let stays: HashSet<_> = self.machine.keys().collect();
         let gone: Vec<_> = self.slots.keys().filter(|key| !stays.contains(key)).copied().collect();
-        let gone: Vec<_> = gone.into_iter().filter_map(|key| self.forget(key)).collect();
-        retire_all(gone);
+        for key in gone {
+            let Some(slot) = self.forget(key) else { continue };
+            self.events.publish(Event::ChildRemoved { id: slot.id.clone() });
+            retire_all([slot]);
+        }
     }
 
     fn attach(&mut self, key: ChildKey) -> Result<(), StartError> {

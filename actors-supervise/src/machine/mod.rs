@@ -10,6 +10,8 @@ mod ending;
 mod keys;
 mod round;
 #[cfg(test)]
+pub(crate) mod tally;
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -240,6 +242,8 @@ impl Machine {
 
     /// What comes of it is appended to the effects.
     pub(crate) fn handle(&mut self, input: Input, now: Time) {
+        #[cfg(test)]
+        let seen = tally::Seen::before(self, &input, now);
         match input {
             Input::Exited { key, incarnation, reason } => {
                 self.exited(key, incarnation, reason, now);
@@ -259,6 +263,8 @@ impl Machine {
             Input::Release(key) => self.release(key),
             Input::ShutDown => self.end(),
         }
+        #[cfg(test)]
+        seen.after(self, now);
     }
 
     /// What is to be done next.
