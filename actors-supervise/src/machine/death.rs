@@ -210,11 +210,11 @@ impl Machine {
         }
         self.is_down(key);
         let Some(entry) = self.children.get_mut(&key) else { return false };
-        if self.ending {
-            return false;
-        }
         if entry.command.is_some() {
             self.stopped(key, now);
+            return false;
+        }
+        if self.ending {
             return false;
         }
         if entry.rules.restart == RestartPolicy::Temporary {

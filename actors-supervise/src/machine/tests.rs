@@ -311,6 +311,26 @@ fn sup_31_who_waits_for_a_stop_is_answered_when_the_supervisor_ends() {
     assert_eq!(world.stopped, [key]);
 }
 
+/// Found by seed 12407 of the random trees: the node of a child that is being stopped fails while the
+/// supervisor ends.
+#[test]
+fn sup_31_who_waits_for_a_stop_is_answered_when_the_node_fails_in_an_end() {
+    let (mut world, keys) = World::running(settings(Strategy::OneForOne, 3), 0);
+    assert!(keys.is_empty());
+    let key = world.insert(RULES, true);
+    world.give(Input::Add(key));
+    let host = Some(SystemId(1));
+    world.answer(world.asked[0], Ok(()), host);
+    world.answer(world.asked[0], Ok(()), host);
+    world.give(Input::Stop { key, remove: false });
+    world.give(Input::ShutDown);
+    assert_eq!(world.stopped, []);
+    world.bodies.get_mut(&key).unwrap().runs = false;
+    world.give(Input::HostFailed { host: SystemId(1), node: "n".into() });
+    assert_eq!(world.stopped, [key]);
+    assert!(world.machine.is_over());
+}
+
 #[test]
 fn sup_8_one_for_one_rounds_are_concurrent() {
     let (mut world, keys) = World::running(settings(Strategy::OneForOne, 3), 3);

@@ -158,15 +158,19 @@ impl Tree {
     /// Everything is answered, nothing is being started or stopped any more, and all is as the events say.
     async fn comes_to_rest(&self, root: &SupervisorLink) {
         let world = &self.world;
-        for _ in 0..10_000 {
-            world.sim.sleep(Duration::from_millis(10)).await;
+        let mut before = States::new();
+        for _ in 0..100 {
+            // Longer than anything that is on its way.
+            world.sim.sleep(Duration::from_secs(3)).await;
             if !world.asked.lock().is_empty() {
                 continue;
             }
             let Ok(found) = states(root.clone()).await else { return };
-            if found.iter().flat_map(|(_, children)| children).all(|child| child.rests()) {
+            let mut children = found.iter().flat_map(|(_, children)| children);
+            if children.all(State::rests) && found == before {
                 return self.check(&found);
             }
+            before = found;
         }
         let tree = root.tree().await;
         panic!("no rest: {:?} asked, {tree:?}", world.asked.lock());
@@ -213,9 +217,6 @@ impl Tree {
     /// The tree has ended: nobody is left, and nothing of anybody.
     async fn is_gone(&self) {
         let world = &self.world;
-        for record in self.leaves.lock().iter() {
-            assert!(!record.is_up.load(SeqCst), "{} is an orphan", record.id);
-        }
         for child in self.elsewhere.lock().iter() {
             assert!(!child.record.is_up.load(SeqCst), "{} is an orphan", child.record.id);
         }
@@ -224,6 +225,9 @@ impl Tree {
         for _ in 0..10_000 {
             let left = world.states.load(SeqCst) + world.asked.lock().len() as u64;
             if left == 0 && world.system.snapshot().is_empty() {
+                for record in self.leaves.lock().iter() {
+                    assert!(!record.is_up.load(SeqCst), "{} is an orphan", record.id);
+                }
                 let named = self.leaves.lock().iter().find(|record| is_named(record)).cloned();
                 assert!(named.is_none(), "{} is still a name", named.unwrap().id);
                 return;
@@ -235,6 +239,7 @@ impl Tree {
     }
 }
 
+#[derive(PartialEq)]
 struct State {
     id: String,
     status: ChildStatus,
