@@ -143,7 +143,7 @@ impl Tree {
     fn on_a_node(&self) -> ChildSpec {
         let child = Elsewhere::new(&Record::new(self.id("elsewhere"), &self.world));
         self.elsewhere.lock().push(child.clone());
-        ChildSpec::custom(&child.record.id.clone(), child)
+        ChildSpec::custom(child.record.id.clone(), child)
     }
 
     fn task(&self) -> ChildSpec {

@@ -68,10 +68,8 @@ impl Elsewhere {
     /// Its node is gone, without a word.
     pub(super) fn host_fails(&self, host: u64) {
         let mut state = self.state.lock();
-        if state.host == host {
-            if std::mem::take(&mut state.runs) {
-                self.record.ends();
-            }
+        if state.host == host && std::mem::take(&mut state.runs) {
+            self.record.ends();
         }
     }
 
