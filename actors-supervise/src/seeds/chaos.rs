@@ -217,18 +217,17 @@ impl Tree {
     /// The tree has ended: nobody is left, and nothing of anybody.
     async fn is_gone(&self) {
         let world = &self.world;
-        for child in self.elsewhere.lock().iter() {
-            assert!(!child.record.is_up.load(SeqCst), "{} is an orphan", child.record.id);
-        }
         assert_eq!(world.broken.get(), None);
         let is_named = |record: &Arc<Record>| world.system.whereis_any(&record.id).is_ok();
         for _ in 0..10_000 {
             let left = world.states.load(SeqCst) + world.asked.lock().len() as u64;
             if left == 0 && world.system.snapshot().is_empty() {
-                for record in self.leaves.lock().iter() {
+                let (leaves, elsewhere) = (self.leaves.lock(), self.elsewhere.lock());
+                let elsewhere = elsewhere.iter().map(|child| &child.record);
+                for record in leaves.iter().chain(elsewhere) {
                     assert!(!record.is_up.load(SeqCst), "{} is an orphan", record.id);
                 }
-                let named = self.leaves.lock().iter().find(|record| is_named(record)).cloned();
+                let named = leaves.iter().find(|record| is_named(record)).cloned();
                 assert!(named.is_none(), "{} is still a name", named.unwrap().id);
                 return;
             }
