@@ -3,6 +3,7 @@
 mod common;
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Mutex, OnceLock},
 };
@@ -130,9 +131,9 @@ fn a_log_tells_the_path_of_a_child_in_the_tree() {
     });
 }
 
-/// The path and child of what supervisors have logged in this process.
+/// How often supervisors have logged the end of a child in this process, by its path and its id.
 #[derive(Default)]
-struct Log(Mutex<Vec<Line>>);
+struct Log(Mutex<HashMap<(String, String), usize>>);
 
 #[derive(Default)]
 struct Line {
@@ -169,13 +170,8 @@ impl Log {
 
     /// How often it was logged that the child at this path has ended.
     fn exits(&self, path: &str, child: &str) -> usize {
-        let lines = self.0.lock().unwrap();
-        let is_it = |line: &&Line| {
-            line.path.as_deref() == Some(path)
-                && line.child.as_deref() == Some(child)
-                && line.event.starts_with("ChildExited")
-        };
-        lines.iter().filter(is_it).count()
+        let exits = self.0.lock().unwrap();
+        exits.get(&(path.to_owned(), child.to_owned())).copied().unwrap_or(0)
     }
 }
 
@@ -184,7 +180,11 @@ impl<S: Subscriber> Layer<S> for &'static Log {
         if event.metadata().target().starts_with("actors_supervise") {
             let mut line = Line::default();
             event.record(&mut line);
-            self.0.lock().unwrap().push(line);
+            if let (Some(path), Some(child)) = (line.path, line.child)
+                && line.event.starts_with("ChildExited")
+            {
+                *self.0.lock().unwrap().entry((path, child)).or_default() += 1;
+            }
         }
     }
 }
