@@ -42,6 +42,23 @@ fn core_43_the_same_seed_replays() {
     assert!(orders.len() > 10, "the schedule is a function of the seed: {}", orders.len());
 }
 
+/// A task that is woken while it is polled for the last time is done, and nothing else is polled for it.
+#[test]
+fn core_43_a_task_that_wakes_itself_may_end() {
+    for seed in 0..50 {
+        sim::simulate(seed, |sim| async move {
+            let system = System::builder().host(sim.node("a")).build();
+            for _ in 0..3 {
+                system.spawn_task(std::future::poll_fn(|cx| {
+                    cx.waker().wake_by_ref();
+                    std::task::Poll::Ready(())
+                }));
+            }
+            sim.sleep(Duration::from_millis(1)).await;
+        });
+    }
+}
+
 /// A wake from a foreign thread panics and says so.
 #[test]
 fn core_43_a_foreign_wake_panics() {

@@ -53,6 +53,13 @@ impl SupervisorBuilder {
         }
     }
 
+    /// What it is called in logs and in a printed [`Tree`](crate::Tree) as long as it is nobody's child; then it has
+    /// the id of its spec. `supervisor` if nothing is said.
+    pub fn id(self, id: impl Into<String>) -> Self {
+        self.events.place().set_id(id);
+        self
+    }
+
     /// Adds a static child. Children start in the order in which they are added.
     pub fn child(mut self, spec: impl Into<ChildSpec>) -> Self {
         self.children.push(spec.into());

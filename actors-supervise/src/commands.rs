@@ -6,7 +6,7 @@ use actors_core::{AnyLink, CallError, Context, Handler, Message, ReplyTo};
 
 use crate::{
     ChildError, ChildInfo, ChildSpec, Counts, HostFailures, Limit, Strategy, Supervisor,
-    SupervisorBuilder, builder::validate_limit, event::Hub,
+    SupervisorBuilder, builder::validate_limit, event::Hub, place::Place, tree_info::Trunk,
 };
 
 /// A new child.
@@ -23,6 +23,8 @@ pub(crate) struct Unsupervise(pub(crate) String);
 pub(crate) struct Find(pub(crate) String);
 /// All children.
 pub(crate) struct Which;
+/// All children, and where those are that have some of their own.
+pub(crate) struct WhichTree;
 /// How many.
 pub(crate) struct WhichCounts;
 /// Another declaration.
@@ -33,6 +35,11 @@ pub(crate) struct SetStrategy(pub(crate) Strategy);
 pub(crate) struct SetLimit(pub(crate) Limit);
 /// A limit of node failures.
 pub(crate) struct SetMaxNodeFailures(pub(crate) u32);
+/// You are a child now, of the supervisor at this place and with this id; or nobody's child.
+pub(crate) struct Placed(pub(crate) Option<(String, Arc<Place>)>);
+/// Whose clock do you go by?
+#[cfg(feature = "signals")]
+pub(crate) struct WhichSystem;
 /// Are you up, and where are your events?
 pub(crate) struct Hello;
 
@@ -52,6 +59,11 @@ macro_rules! answers {
             }
         }
     )*};
+}
+
+#[cfg(feature = "signals")]
+answers! {
+    WhichSystem => Option<actors_core::System>, |s, _| s.engine().system();
 }
 
 /// Answered when it is done; the supervisor serves on meanwhile.
@@ -86,6 +98,8 @@ answers! {
     Hello => (Arc<Hub>, HostFailures), |s, _| s.engine().hello();
     Find => Result<Option<AnyLink>, ChildError>, |s, Find(id)| s.engine().find(&id);
     Which => Vec<ChildInfo>, |s, _| s.engine().which();
+    WhichTree => Trunk, |s, _| s.engine().trunk();
+    Placed => (), |s, Placed(at)| s.engine().placed(at);
     WhichCounts => Counts, |s, _| s.engine().counts();
     Unsupervise => Result<Option<AnyLink>, ChildError>, |s, Unsupervise(id)| s.engine().unsupervise(&id);
     Change => Result<(), ChildError>, |s, Change(to)| s.engine().change(to);

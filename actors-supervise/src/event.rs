@@ -1,16 +1,22 @@
 //! The stream of what a supervisor does.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use actors_core::{ExitReason, StartError};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
-use tracing::level_filters::LevelFilter;
+use tracing::{field::display, level_filters::LevelFilter};
 
-use crate::{RoundKind, StateSource};
+use crate::{
+    RoundKind, StateSource,
+    place::{Path, Place},
+};
 
 /// What a supervisor did or saw, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,16 +116,35 @@ pub enum Escalation {
 }
 
 impl Event {
-    fn log(&self) {
+    /// With the path of what it is about: of a child, or of the supervisor.
+    fn log(&self, place: &Place) {
+        let child = self.child();
+        let path = display(Path { place, child });
         match self {
-            Self::LimitExceeded { .. } => tracing::error!(event = ?self, "supervisor gives up"),
+            Self::LimitExceeded { .. } => {
+                tracing::error!(path, child, event = ?self, "supervisor gives up");
+            }
             Self::HostFailed { .. } | Self::StartFailed { .. } | Self::Escalated { .. } => {
-                tracing::warn!(event = ?self, "supervisor");
+                tracing::warn!(path, child, event = ?self, "supervisor");
             }
             Self::ChildExited { reason, .. } if reason.is_abnormal() => {
-                tracing::warn!(event = ?self, "supervisor");
+                tracing::warn!(path, child, event = ?self, "supervisor");
             }
-            _ => tracing::debug!(event = ?self, "supervisor"),
+            _ => tracing::debug!(path, child, event = ?self, "supervisor"),
+        }
+    }
+
+    /// The child that it is about, if that is one.
+    fn child(&self) -> Option<&str> {
+        match self {
+            Self::ChildStarted { id, .. }
+            | Self::ChildExited { id, .. }
+            | Self::ChildIgnored { id }
+            | Self::ChildRemoved { id } => Some(id),
+            Self::StartFailed { id, .. }
+            | Self::LimitExceeded { id, .. }
+            | Self::Escalated { id, .. } => id.as_deref(),
+            _ => None,
         }
     }
 }
@@ -127,6 +152,7 @@ impl Event {
 /// The subscribers. One that falls 4096 events behind loses the newest.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
+    place: Arc<Place>,
     subscribers: Mutex<Vec<Sender<Event>>>,
     is_subscribed: AtomicBool,
 }
@@ -142,13 +168,18 @@ impl Hub {
         rx
     }
 
+    /// Where the supervisor is in its tree.
+    pub(crate) const fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
     /// Whether anybody listens, or logs.
     pub(crate) fn is_heard(&self) -> bool {
         LevelFilter::current() != LevelFilter::OFF || self.is_subscribed.load(Ordering::Acquire)
     }
 
     pub(crate) fn publish(&self, event: Event) {
-        event.log();
+        event.log(&self.place);
         let mut subscribers = self.subscribers.lock();
         subscribers
             .retain(|tx| !matches!(tx.try_send(event.clone()), Err(TrySendError::Disconnected(_))));

@@ -51,6 +51,8 @@
 //! | add, stop, restart, remove, count children | [`SupervisorLink`] |
 //! | another declaration while it runs | [`SupervisorLink::change`] |
 //! | what happened | [`Event`] |
+//! | end the tree on Ctrl-C or SIGTERM | `SupervisorLink::shut_down_on_signals` (feature `signals`) |
+//! | how it all is now, printed | [`SupervisorLink::tree`] |
 //! | children elsewhere; one decision for a group | [`Child`], [`Planner`] |
 //!
 //! What is promised about rounds, limits and shutdown is on one page: `docs/semantics/supervise.md`
@@ -72,9 +74,14 @@ mod limit;
 mod link;
 mod local;
 mod machine;
+mod place;
 mod plan;
 mod policy;
 mod restart_source;
+#[cfg(test)]
+mod seeds;
+#[cfg(feature = "signals")]
+mod signals;
 mod spec;
 mod state_source;
 mod strategy;
@@ -82,6 +89,7 @@ mod supervisor;
 mod task;
 mod template;
 mod tree;
+mod tree_info;
 
 pub use backoff::Backoff;
 pub use builder::SupervisorBuilder;
@@ -95,9 +103,12 @@ pub use link::SupervisorLink;
 pub use local::Local;
 pub use plan::{Member, Plan, Planner, Round, RoundKind};
 pub use policy::{RestartPolicy, Shutdown};
+#[cfg(feature = "signals")]
+pub use signals::{Ending, ShutdownReport, Signal};
 pub use spec::ChildSpec;
 pub use state_source::StateSource;
 pub use strategy::{AutoShutdown, Strategy};
 pub use supervisor::Supervisor;
 pub use task::TaskActor;
 pub use template::Template;
+pub use tree_info::{Branch, Tree};

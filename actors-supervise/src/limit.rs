@@ -44,6 +44,15 @@ impl Intensity {
         true
     }
 
+    pub(crate) const fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    /// Failures within the period that ends now.
+    pub(crate) fn count(&self, now: Time) -> usize {
+        self.failures.iter().filter(|&&at| now.since(at) <= self.limit.period).count()
+    }
+
     pub(crate) const fn set_limit(&mut self, limit: Limit) {
         self.limit = limit;
     }

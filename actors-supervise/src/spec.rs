@@ -3,6 +3,7 @@
 use std::{
     fmt,
     num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use actors_core::{
 
 use crate::{
     AutoShutdown, Backoff, Child, ChildKind, RestartPolicy, Shutdown, SpecError, SupervisorBuilder,
-    local::Local, restart_source::RestartFn, task::TaskActor, tree::Subtree,
+    local::Local, place::Place, restart_source::RestartFn, task::TaskActor, tree::Subtree,
 };
 
 /// A child's id, how it is started, and the rules it is supervised by.
@@ -38,6 +39,8 @@ pub struct ChildSpec<C = Box<dyn Child>> {
     pub(crate) id: String,
     pub(crate) rules: Rules,
     pub(crate) child: C,
+    /// Of a supervisor that has not run yet.
+    pub(crate) place: Option<Arc<Place>>,
     /// What was wrong when it was made, here or below it.
     pub(crate) invalid: Option<SpecError>,
 }
@@ -57,7 +60,7 @@ pub(crate) struct Rules {
 impl<C: Child> ChildSpec<C> {
     fn with(id: impl Into<String>, child: C) -> Self {
         let rules = Rules { kind: child.kind(), ..Rules::default() };
-        Self { id: id.into(), rules, child, invalid: None }
+        Self { id: id.into(), rules, child, place: None, invalid: None }
     }
 
     /// When it is restarted; the default is [`RestartPolicy::Transient`], for supervisors
@@ -96,6 +99,7 @@ impl<C: Child> ChildSpec<C> {
             id: self.id,
             rules: self.rules,
             child: Box::new(self.child),
+            place: self.place,
             invalid: self.invalid,
         }
     }
@@ -298,8 +302,11 @@ impl ChildSpec {
     /// while it ran are gone.
     pub fn supervisor(id: impl Into<String>, supervisor: SupervisorBuilder) -> Self {
         let invalid = supervisor.validate().err();
+        let place = Some(supervisor.events.place().clone());
         let spec = ChildSpec::with(id, Subtree::new(supervisor)).erase();
-        Self { invalid, ..spec }.restart(RestartPolicy::Permanent).shutdown(Shutdown::Infinity)
+        Self { invalid, place, ..spec }
+            .restart(RestartPolicy::Permanent)
+            .shutdown(Shutdown::Infinity)
     }
 }
 

@@ -14,9 +14,8 @@ use actors_core::{
 use actors_supervise::{
     ChildError, ChildSpec, Event, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink,
 };
-use common::{Crash, Diary, LONG, Life, start, worker};
+use common::{Crash, Diary, LONG, Life, seeds, start, worker};
 
-const SEEDS: u64 = 200;
 const TRIES: usize = 100;
 
 /// Many times on a real host, once with each seed in the simulation.
@@ -29,7 +28,7 @@ where
         let system = System::new();
         system.block_on(scenario(system.clone()));
     }
-    sim::search(0..SEEDS, |sim| scenario(System::builder().host(sim.node("a")).build()));
+    sim::search(0..seeds(), |sim| scenario(System::builder().host(sim.node("a")).build()));
 }
 
 /// Sees to it that it never lives twice at once.

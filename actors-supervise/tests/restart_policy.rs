@@ -2,8 +2,14 @@
 
 mod common;
 
+use std::time::Duration;
+
 use actors_core::ExitReason;
-use actors_supervise::{ChildStatus, Event, RestartPolicy::*, Strategy, Supervisor};
+use actors_supervise::{
+    ChildSpec, ChildStatus, Event,
+    RestartPolicy::{self, *},
+    Strategy, Supervisor,
+};
 use common::*;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,44 +20,87 @@ enum Then {
 }
 use Then::*;
 
+/// The table of docs/semantics/supervise.md: a policy, what follows an orderly end, and any other one.
+const TABLE: [(RestartPolicy, Then, Then); 3] = [
+    (Permanent, Restarted, Restarted),
+    (Transient, Kept, Restarted),
+    (Temporary, Removed, Removed),
+];
+
 #[test]
 fn sup_3_truth_table() {
-    let normal = || ExitReason::Normal;
-    let shutdown = || ExitReason::Shutdown;
-    let with = || ExitReason::ShutdownWith("done".into());
-    let rows = [
-        (Permanent, normal(), Restarted),
-        (Permanent, shutdown(), Restarted),
-        (Permanent, with(), Restarted),
-        (Permanent, error(), Restarted),
-        (Permanent, ExitReason::Killed, Restarted),
-        (Transient, normal(), Kept),
-        (Transient, shutdown(), Kept),
-        (Transient, with(), Kept),
-        (Transient, error(), Restarted),
-        (Transient, ExitReason::Killed, Restarted),
-        (Temporary, normal(), Removed),
-        (Temporary, shutdown(), Removed),
-        (Temporary, with(), Removed),
-        (Temporary, error(), Removed),
-        (Temporary, ExitReason::Killed, Removed),
+    let orderly =
+        [ExitReason::Normal, ExitReason::Shutdown, ExitReason::ShutdownWith("done".into())];
+    let other = [
+        error(),
+        ExitReason::Killed,
+        ExitReason::TimedOut,
+        ExitReason::Panic { message: "as asked".into(), during: "a test".into() },
+        ExitReason::NodeFailure { node: "n".into() },
     ];
-    for (policy, reason, then) in rows {
-        let diary = Diary::new();
-        let spec = worker("a", &diary).restart(policy);
-        let run = start(Supervisor::builder(Strategy::OneForOne).child(spec));
-        let link = run.link("a");
-        assert_eq!(run.started("a"), 1);
-        link.send(End(reason.clone())).unwrap();
-        assert_eq!(run.exited("a"), reason);
-        match then {
-            Restarted => {
-                assert_eq!(run.started("a"), 2, "{policy:?} {reason}");
-                assert_eq!(run.call(&link, Life), 2);
+    for (policy, after_orderly, after_other) in TABLE {
+        let orderly = orderly.iter().map(|reason| (reason, after_orderly));
+        for (reason, then) in orderly.chain(other.iter().map(|reason| (reason, after_other))) {
+            let diary = Diary::new();
+            let spec = worker("a", &diary).restart(policy);
+            let run = start(Supervisor::builder(Strategy::OneForOne).child(spec));
+            let link = run.link("a");
+            assert_eq!(run.started("a"), 1);
+            link.send(End(reason.clone())).unwrap();
+            assert_eq!(run.exited("a"), *reason);
+            match then {
+                Restarted => {
+                    assert_eq!(run.started("a"), 2, "{policy:?} {reason}");
+                    assert_eq!(run.call(&link, Life), 2);
+                }
+                Kept => {
+                    assert_eq!(run.status("a"), Some(ChildStatus::Stopped), "{policy:?} {reason}");
+                }
+                Removed => assert_eq!(run.status("a"), None, "{policy:?} {reason}"),
             }
-            Kept => assert_eq!(run.status("a"), Some(ChildStatus::Stopped), "{policy:?} {reason}"),
-            Removed => assert_eq!(run.status("a"), None, "{policy:?} {reason}"),
         }
+    }
+}
+
+/// The row of tasks: one that is done or late is removed, whatever its policy; one that fails is restarted,
+/// unless it is temporary.
+#[test]
+fn sup_3_sup_27_truth_table_of_tasks() {
+    for (policy, _, after_failure) in TABLE {
+        let done = ChildSpec::task("done", || std::future::ready(()));
+        let late =
+            ChildSpec::task_within("late", Duration::from_millis(1), std::future::pending::<()>);
+        let mut starts = 0;
+        let fails = ChildSpec::task("fails", move || {
+            starts += 1;
+            let first = starts == 1;
+            async move {
+                assert!(!first, "as asked");
+                std::future::pending::<()>().await;
+            }
+        });
+        let tasks = [done, late, fails].map(|task| task.restart(policy));
+        let [done, late, fails] = tasks;
+        let tasks = Supervisor::builder(Strategy::OneForOne).child(done).child(late).child(fails);
+        let run = start(tasks);
+        let mut removed = Vec::new();
+        let gone = if after_failure == Removed { 3 } else { 2 };
+        while removed.len() < gone {
+            removed.push(run.wait("removal", |event| match event {
+                Event::ChildRemoved { id } => Some(id.clone()),
+                _ => None,
+            }));
+        }
+        assert!(
+            removed.contains(&"done".into()) && removed.contains(&"late".into()),
+            "{removed:?}"
+        );
+        let mut info = run.info("fails");
+        while after_failure == Restarted && info.as_ref().unwrap().incarnation < 2 {
+            std::thread::yield_now();
+            info = run.info("fails");
+        }
+        assert_eq!(info.is_none(), after_failure == Removed, "{policy:?}");
     }
 }
 

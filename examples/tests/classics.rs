@@ -78,3 +78,46 @@ fn five_ways() {
     assert_eq!(printed.matches("(crash)").count(), 5, "{printed}");
     assert_eq!(printed.matches("(computed)").count(), 1, "{printed}");
 }
+
+#[test]
+fn worker_pool() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_worker_pool"));
+    let lines: Vec<_> = printed.lines().collect();
+    for (job, line) in lines[..12].iter().enumerate() {
+        match job {
+            0 | 1 => assert_eq!(*line, format!("{job} is the square of {job}")),
+            4 => assert_eq!(*line, "4 is the square of 2"),
+            9 => assert_eq!(*line, "9 is the square of 3"),
+            _ => assert!(line.contains(&format!("{job} is no square")), "{line}"),
+        }
+    }
+    assert_eq!(lines[12..], ["8 restarts"]);
+}
+
+#[test]
+fn supervision_tree() {
+    let printed = printed_by(env!("CARGO_BIN_EXE_supervision_tree"));
+    let expected = "\
+/web (one_for_one, 0 of 3 restarts in 5 s)
+├── storage    supervisor  running  incarnation 1  (rest_for_one, 0 of 3 restarts in 5 s)
+│   ├── store  worker      running  incarnation 1
+│   └── index  worker      running  incarnation 1
+└── sessions   supervisor  running  incarnation 1  (one_for_one, 0 of 3 restarts in 5 s)
+    ├── alice  worker      running  incarnation 1
+    ├── bob    worker      running  incarnation 1
+    └── guest  worker      running  incarnation 1
+
+store has failed
+bob has failed
+guest has failed
+
+/web (one_for_one, 0 of 3 restarts in 5 s)
+├── storage    supervisor  running  incarnation 1  (rest_for_one, 1 of 3 restarts in 5 s)
+│   ├── store  worker      running  incarnation 2
+│   └── index  worker      running  incarnation 2
+└── sessions   supervisor  running  incarnation 1  (one_for_one, 1 of 3 restarts in 5 s)
+    ├── alice  worker      running  incarnation 1
+    └── bob    worker      running  incarnation 2
+";
+    assert_eq!(printed, expected);
+}

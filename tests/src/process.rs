@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::Context;
 use crossbeam_channel::{Receiver, unbounded};
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use std::sync::Mutex;
 
 /// A node process. Dropped, it is killed and reaped.
@@ -66,6 +67,11 @@ impl NodeProcess {
         found.then_some(()).with_context(log)
     }
 
+    /// Waits until it has closed its output.
+    pub fn wait_for_end(&self) {
+        self.lines.iter().for_each(drop);
+    }
+
     /// What it has printed.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("no panic holds it").clone()
@@ -91,7 +97,8 @@ impl NodeProcess {
         self.child.wait().expect("it is our child").code()
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("it is not reaped");
     }

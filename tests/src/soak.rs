@@ -12,7 +12,7 @@ use std::{
 };
 
 use actors_core::{
-    Actor, BoxFuture, Context, ExitReason, Handler, Link, Message, StartError, System,
+    Actor, ActorInfo, BoxFuture, Context, ExitReason, Handler, Link, Message, StartError, System,
 };
 use actors_supervise::{
     Backoff, ChildSpec, Limit, RestartPolicy, Shutdown, Strategy, Supervisor, SupervisorBuilder,
@@ -28,6 +28,8 @@ pub struct Plan {
     pub seed: u64,
     /// Actors in the tree, without their supervisors.
     pub actors: usize,
+    /// Failures that are asked for every 2 ms.
+    pub strikes: u32,
     /// How long there are failures.
     pub duration: Duration,
     /// Who has not recovered, or ended, so long after that is lost.
@@ -47,6 +49,10 @@ pub struct Done {
     pub hangs: u64,
     /// Actors that came from outside, and went.
     pub guests: u64,
+    /// Memory of the process when the tree was up, and when it had ended, in KiB.
+    pub memory: (u64, u64),
+    /// From the last failure until everybody was up.
+    pub recovery: Duration,
 }
 
 /// Runs a tree through its failures, sees everybody recover, and ends it.
@@ -65,10 +71,10 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&Done)) -> Result<Done> {
     ensure!(links.len() == supervisors, "{} supervisors of {supervisors}", links.len());
     let chaos = Chaos { system: &system, world: &world, leaves: &leaves, supervisors: &links };
 
-    let mut done = Done { supervisors, ..Done::default() };
+    let mut done = Done { supervisors, memory: (resident()?, 0), ..Done::default() };
     let end = Instant::now() + plan.duration;
     while Instant::now() < end {
-        for _ in 0..4 {
+        for _ in 0..plan.strikes {
             chaos.strike(&mut rng, &mut done)?;
         }
         chaos.free(false)?;
@@ -78,6 +84,7 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&Done)) -> Result<Done> {
     }
 
     world.calm.store(true, SeqCst);
+    let calm = Instant::now();
     let wait = |what: &str, condition: &mut dyn FnMut() -> Result<bool>| {
         let end = Instant::now() + plan.deadline;
         while !condition()? {
@@ -100,8 +107,10 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&Done)) -> Result<Done> {
             && leaves.iter().all(|leaf| leaf.is_up.load(SeqCst) || !leaf.is_permanent))
     });
     if let Err(error) = recovered {
-        bail!("{error}: {} tasks wait; {:?}", world.tasks.load(SeqCst), missing());
+        let (tasks, missing) = (world.tasks.load(SeqCst), missing());
+        bail!("{error}: {tasks} tasks wait; {missing:?}\n{}", chaos.account(&root));
     }
+    done.recovery = calm.elapsed();
     for leaf in leaves.iter().filter(|leaf| leaf.is_permanent) {
         let link = chaos.find(leaf)?;
         // It may be on its way down in a restart that the last strike has caused.
@@ -123,7 +132,21 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&Done)) -> Result<Done> {
     wait("no state is left", &mut || Ok(world.states.load(SeqCst) == 0))?;
     wait("no actor is left", &mut || Ok(system.snapshot().is_empty()))?;
     world.tell(&mut done);
+    done.memory.1 = resident()?;
+    let (before, after) = done.memory;
+    ensure!(after < 2 * before + GROWTH, "memory has grown from {before} to {after} KiB");
     Ok(done)
+}
+
+/// What the pools keep for later, in KiB.
+const GROWTH: u64 = 64 << 10;
+
+/// The memory of this process in KiB; 0 where the system does not tell.
+fn resident() -> Result<u64> {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return Ok(0) };
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.ok_or_else(|| anyhow!("VmRSS is missing"))?.parse()?)
 }
 
 #[derive(Default)]
@@ -134,6 +157,8 @@ struct World {
     guests: AtomicU64,
     /// Commands that are not answered yet.
     tasks: AtomicU64,
+    /// Messages of failures that are not handled yet.
+    waiting: AtomicU64,
     calm: AtomicBool,
     broken: OnceLock<String>,
 }
@@ -219,6 +244,29 @@ impl Actor for Leaf {
     }
 }
 
+/// As many failures wait at most: with more, it is the queues that grow.
+const BACKLOG: u64 = 20_000;
+
+/// A message that counts as long as it is there.
+struct Strike(Do, Arc<World>);
+
+impl Drop for Strike {
+    fn drop(&mut self) {
+        self.1.waiting.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Message for Strike {
+    type Reply = ();
+}
+
+impl Handler<Strike> for Leaf {
+    async fn handle(&mut self, strike: Strike, cx: &mut Context<Self>) {
+        self.handle(strike.0.clone(), cx).await;
+    }
+}
+
+#[derive(Clone)]
 enum Do {
     Work,
     Panic,
@@ -334,6 +382,34 @@ impl Chaos<'_> {
         found.map_err(|error| anyhow!("{} has lost its name: {error}", leaf.name))
     }
 
+    /// Who waits, twice, so that one sees whether anything moves: actors with messages that wait for them,
+    /// and the tree.
+    fn account(&self, root: &SupervisorLink) -> String {
+        let lives = || self.world.lives.load(SeqCst);
+        let waiting = || {
+            let all = self.system.snapshot();
+            let waits = |info: &&ActorInfo| info.mailbox_len > 0;
+            let told = |info: &ActorInfo| {
+                let ActorInfo { name, status, mailbox_len, handled, .. } = info;
+                format!("{name:?} {status:?}: {mailbox_len} wait, {handled} handled\n")
+            };
+            let lines: Vec<_> = all.iter().filter(waits).map(told).collect();
+            format!(
+                "{} of {} have messages\n{}",
+                lines.len(),
+                all.len(),
+                lines[..lines.len().min(20)].concat()
+            )
+        };
+        let (first, before) = (waiting(), lives());
+        thread::sleep(Duration::from_secs(2));
+        let moved = lives() - before;
+        let tree = self.system.block_on(root.tree()).map(|tree| tree.to_string());
+        let rests = |line: &&str| !line.contains(" running ") || line.contains('(');
+        let tree = tree.map(|tree| tree.lines().filter(rests).collect::<Vec<_>>().join("\n"));
+        format!("{first}after 2 s, {moved} lives more: {}{tree:?}", waiting())
+    }
+
     fn strike(&self, rng: &mut Rng, done: &mut Done) -> Result<()> {
         self.world.check()?;
         let leaf = &self.leaves[rng.usize(..self.leaves.len())];
@@ -342,7 +418,14 @@ impl Chaos<'_> {
         let supervisor = &self.supervisors[number];
         done.failures += 1;
         // A dead actor is none of those that have a name.
-        let send = |what| link.send(what).map_err(|_| anyhow!("{} is dead", leaf.name));
+        let send = |what| {
+            if self.world.waiting.fetch_add(1, SeqCst) >= BACKLOG {
+                self.world.waiting.fetch_sub(1, SeqCst);
+                return Ok(());
+            }
+            let strike = Strike(what, self.world.clone());
+            link.send(strike).map_err(|_| anyhow!("{} is dead", leaf.name))
+        };
         match rng.u8(..100) {
             0..30 => send(Do::Panic)?,
             30..50 => send(Do::Stop(ExitReason::Error("on purpose".into())))?,
@@ -357,13 +440,16 @@ impl Chaos<'_> {
                 leaf.hang_term.store(true, SeqCst);
                 send(Do::Panic)?;
             }
-            86..94 => {
+            86..94 if self.world.tasks.load(SeqCst) < BACKLOG => {
                 let (supervisor, strategy) = (supervisor.clone(), STRATEGIES[rng.usize(..3)]);
                 self.task(async move { drop(supervisor.set_strategy(strategy).await) });
             }
             // Not the root.
             94..95 if number > 0 => supervisor.link().kill(),
-            _ => self.guest(supervisor.clone(), rng.bool()),
+            _ if self.world.tasks.load(SeqCst) < BACKLOG => {
+                self.guest(supervisor.clone(), rng.bool());
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -128,7 +128,11 @@ impl World {
         let done = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
         let mut state = self.lock();
         if done {
-            state.tasks.remove(&id);
+            let task = state.tasks.remove(&id);
+            if task.is_some_and(|task| task.queued) {
+                // It was woken while it was polled for the last time.
+                state.ready.retain(|ready| *ready != id);
+            }
         } else if let Some(task) = state.tasks.get_mut(&id) {
             task.future = Some(future);
             return true;

@@ -6,10 +6,22 @@ use actors_core::{AnyLink, ReplyTo};
 
 use super::Engine;
 use crate::{
-    ChildError, ChildInfo, ChildSpec, ChildStatus, Counts, Event, HostFailures,
+    Branch, ChildError, ChildInfo, ChildSpec, ChildStatus, Counts, Event, HostFailures, Supervisor,
+    Tree,
+    commands::Placed,
     event::Hub,
     machine::{ChildKey, Input, Status},
+    place::Place,
+    tree_info::Trunk,
 };
+
+/// Tells a child that runs, if it is a supervisor, where it is in the tree.
+pub(super) fn place(child: Option<AnyLink>, at: Option<(String, Arc<Place>)>) {
+    if let Some(child) = child.and_then(|link| link.downcast::<Supervisor>()) {
+        // A dead one logs nothing.
+        let _ = child.send_urgent(Placed(at));
+    }
+}
 
 impl Engine {
     /// What a handle of this supervisor is made of.
@@ -88,6 +100,7 @@ impl Engine {
         let mut slot = self.forget(key).expect("it has an id");
         let link = slot.child.link();
         slot.child.detach();
+        place(link.clone(), None);
         self.events.publish(Event::ChildRemoved { id: slot.id });
         Ok(link)
     }
@@ -100,6 +113,38 @@ impl Engine {
 
     pub(crate) fn which(&self) -> Vec<ChildInfo> {
         self.machine.keys().filter_map(|key| self.info(key)).collect()
+    }
+
+    #[cfg(feature = "signals")]
+    pub(crate) fn system(&self) -> Option<actors_core::System> {
+        self.system.clone()
+    }
+
+    /// What there is to tell of this supervisor in a tree, and the supervisors below it.
+    pub(crate) fn trunk(&self) -> Trunk {
+        let children = self.which();
+        let below = |child: &ChildInfo| match child.status {
+            ChildStatus::Stopped => None,
+            _ => child.link.as_ref()?.downcast::<Supervisor>(),
+        };
+        let links: Vec<_> = children.iter().map(below).collect();
+        let now = self.system.as_ref().map(|system| system.host().clock.now()).unwrap_or_default();
+        let tree = Tree {
+            path: self.events.place().path(),
+            strategy: self.machine.strategy(),
+            limit: self.machine.limit(),
+            restarts: self.machine.count_restarts(now),
+            children: children.into_iter().map(|child| Branch { child, below: None }).collect(),
+        };
+        (tree, links)
+    }
+
+    /// This supervisor has a parent now, or none.
+    pub(crate) fn placed(&self, at: Option<(String, Arc<Place>)>) {
+        match at {
+            Some((id, parent)) => self.events.place().enter(&id, &parent),
+            None => self.events.place().leave(),
+        }
     }
 
     pub(crate) fn counts(&self) -> Counts {

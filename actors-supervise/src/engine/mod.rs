@@ -112,7 +112,10 @@ impl Engine {
     }
 
     fn place(&mut self, key: ChildKey, spec: ChildSpec) {
-        let ChildSpec { id, rules, child, .. } = spec;
+        let ChildSpec { id, rules, child, place, .. } = spec;
+        if let Some(place) = place {
+            place.enter(&id, self.events.place());
+        }
         self.counts.specs += 1;
         *self.counts.of(rules.kind) += 1;
         let (starting, stopping) = (Vec::new(), Vec::new());
@@ -135,8 +138,11 @@ impl Engine {
     fn forget_dynamic(&mut self) {
         let stays: HashSet<_> = self.machine.keys().collect();
         let gone: Vec<_> = self.slots.keys().filter(|key| !stays.contains(key)).copied().collect();
-        let gone: Vec<_> = gone.into_iter().filter_map(|key| self.forget(key)).collect();
-        retire_all(gone);
+        for key in gone {
+            let Some(slot) = self.forget(key) else { continue };
+            self.events.publish(Event::ChildRemoved { id: slot.id.clone() });
+            retire_all([slot]);
+        }
     }
 
     fn attach(&mut self, key: ChildKey) -> Result<(), StartError> {
@@ -150,9 +156,11 @@ impl Engine {
             reporter.report(Input::Exited { key, incarnation, reason });
         });
         let owner = self.inbox.owner();
-        if owner.is_some() && slot.child.link() == owner {
+        let known = slot.child.link();
+        if owner.is_some() && known == owner {
             return Err(StartError::Cycle);
         }
+        let runs = known.is_some();
         slot.child.attach(on_exit)?;
         if slot.rules.kind == ChildKind::Supervisor
             && let (Some(owner), Some(below)) = (owner, slot.child.link())
@@ -160,6 +168,10 @@ impl Engine {
         {
             slot.child.detach();
             return Err(StartError::Cycle);
+        }
+        if runs && slot.rules.kind == ChildKind::Supervisor {
+            let at = (slot.id.clone(), self.events.place().clone());
+            by_hand::place(slot.child.link(), Some(at));
         }
         slot.attached = true;
         slot.told_as = key;

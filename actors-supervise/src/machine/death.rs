@@ -21,7 +21,10 @@ impl Machine {
             State::Running { .. } if entry.incarnation == incarnation => {
                 self.died(key, reason, now);
             }
-            State::Starting { early, .. } if incarnation > entry.incarnation => {
+            // Of several the last: those before are of starts that have failed.
+            State::Starting { early, .. }
+                if incarnation > early.as_ref().map_or(entry.incarnation, |(life, _)| *life) =>
+            {
                 *early = Some((incarnation, reason));
             }
             _ => {}
@@ -221,11 +224,11 @@ impl Machine {
         }
         self.is_down(key);
         let Some(entry) = self.children.get_mut(&key) else { return false };
-        if self.ending {
-            return false;
-        }
         if entry.command.is_some() {
             self.stopped(key, now);
+            return false;
+        }
+        if self.ending {
             return false;
         }
         if entry.rules.restart == RestartPolicy::Temporary {

@@ -20,6 +20,9 @@ impl Machine {
             entry.round = None;
             if matches!(entry.state, State::Preparing(_)) {
                 entry.state = State::Down;
+                if entry.command.take().is_some() {
+                    self.effects.push_back(Effect::Stopped(key));
+                }
             }
             if std::mem::take(&mut entry.awaited) {
                 let error = StartError::Exited(ExitReason::Shutdown);

@@ -12,6 +12,8 @@ mod ending;
 mod keys;
 mod round;
 #[cfg(test)]
+pub(crate) mod tally;
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -250,6 +252,8 @@ impl Machine {
 
     /// What comes of it is appended to the effects.
     pub(crate) fn handle(&mut self, input: Input, now: Time) {
+        #[cfg(test)]
+        let seen = tally::Seen::before(self, &input, now);
         match input {
             Input::Exited { key, incarnation, reason } => {
                 self.exited(key, incarnation, reason, now);
@@ -270,6 +274,8 @@ impl Machine {
             Input::ShutDown => self.end(),
         }
         self.admit(now);
+        #[cfg(test)]
+        seen.after(self, now);
     }
 
     /// What is to be done next.
@@ -303,6 +309,19 @@ impl Machine {
         if let Some(node_failures) = &mut self.node_failures {
             node_failures.reset();
         }
+    }
+
+    pub(crate) const fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    pub(crate) const fn limit(&self) -> Limit {
+        self.restarts.limit()
+    }
+
+    /// Those that the limit counts now.
+    pub(crate) fn count_restarts(&self, now: Time) -> usize {
+        self.restarts.count(now)
     }
 
     pub(crate) const fn set_strategy(&mut self, strategy: Strategy) {

@@ -55,6 +55,11 @@ impl Round {
         }
     }
 
+    #[cfg(test)]
+    pub(super) const fn kind(&self) -> RoundKind {
+        self.kind
+    }
+
     /// A member that dies now was told to, or was about to be.
     pub(super) fn is_stopping(&self) -> bool {
         self.phase == Phase::Stopping

@@ -236,8 +236,15 @@ pub fn error() -> ExitReason {
     ExitReason::Error("failed".into())
 }
 
-const SEEDS: u64 = 200;
 const TRIES: usize = 20;
+
+/// How many seeds: 200, or `ACTORS_SEEDS`.
+pub fn seeds() -> u64 {
+    match std::env::var("ACTORS_SEEDS") {
+        Ok(number) => number.parse().expect("ACTORS_SEEDS is a number"),
+        Err(_) => 200,
+    }
+}
 
 /// Several times on each real host, once with each seed in the simulation.
 pub fn everywhere<F, Fut>(scenario: F)
@@ -259,7 +266,16 @@ where
             system.block_on(scenario(system.clone()));
         }
     }
-    sim::search(0..SEEDS, |sim| scenario(System::builder().host(sim.node("a")).build()));
+    simulated(scenario);
+}
+
+/// Once with each seed in the simulation, where to wait takes no time.
+pub fn simulated<F, Fut>(scenario: F)
+where
+    F: Fn(System) -> Fut,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    sim::search(0..seeds(), |sim| scenario(System::builder().host(sim.node("a")).build()));
 }
 
 /// Gives others their turn until `condition` holds.

@@ -18,6 +18,9 @@ struct Options {
     /// What is drawn; the threads of the machine interleave as they like.
     #[arg(long)]
     seed: Option<u64>,
+    /// Failures every 2 ms.
+    #[arg(long, default_value_t = 4)]
+    strikes: u32,
     /// Seconds after which somebody who does not come back is lost.
     #[arg(long, default_value_t = 60)]
     deadline: u64,
@@ -26,11 +29,13 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    println!("soak: --seed {seed} --actors {} --seconds {}", options.actors, options.seconds);
+    let Options { actors, seconds, strikes, .. } = options;
+    println!("soak: --seed {seed} --actors {actors} --seconds {seconds} --strikes {strikes}");
     let plan = Plan {
         seed,
-        actors: options.actors,
-        duration: Duration::from_secs(options.seconds),
+        actors,
+        strikes,
+        duration: Duration::from_secs(seconds),
         deadline: Duration::from_secs(options.deadline),
     };
     let bar = ProgressBar::new_spinner().with_style(
