@@ -80,7 +80,9 @@ impl Blob {
     /// # Errors
     /// [`PutError::Encode`] when the value does not serialise.
     pub fn encode_with<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Self, PutError> {
-        Self::encode_into::<C, T>(&mut BytesMut::new(), value)
+        let mut bytes = Vec::new();
+        encode::<C, T>(value, &mut bytes)?;
+        Ok(Self::encoded::<C>(bytes.into()))
     }
 
     /// A blob of its parts, as a reader of files has them. The checksum is taken as given.
@@ -198,15 +200,17 @@ impl Blob {
         Self { kind, schema: 0, crc, bytes: buffer.split().freeze() }
     }
 
-    /// As [`raw_into`](Self::raw_into).
-    pub(crate) fn encode_into<C: Codec, T: Serialize + ?Sized>(
-        buffer: &mut BytesMut,
-        value: &T,
-    ) -> Result<Self, PutError> {
-        let encoded = C::encode(value, buffer);
-        let bytes = buffer.split().freeze();
-        encoded.map_err(|why| PutError::Encode(why.to_string()))?;
-        Ok(Self { kind: Kind::of_codec::<C>(), schema: 0, crc: crc32(&bytes), bytes })
+    /// What a codec has written.
+    pub(crate) fn encoded<C: Codec>(bytes: Bytes) -> Self {
+        Self { kind: Kind::of_codec::<C>(), schema: 0, crc: crc32(&bytes), bytes }
+    }
+
+    /// As [`raw_into`](Self::raw_into), of what a codec has written.
+    pub(crate) fn encoded_into<C: Codec>(buffer: &mut BytesMut, bytes: &[u8]) -> Self {
+        buffer.reserve(bytes.len());
+        let crc = copy_summed(bytes, |block| buffer.extend_from_slice(block));
+        let kind = Kind::of_codec::<C>();
+        Self { kind, schema: 0, crc, bytes: buffer.split().freeze() }
     }
 
     fn check(&self, found: u32) -> Result<(), RestoreError> {
@@ -219,6 +223,14 @@ impl Blob {
     fn wrong_type(&self, wanted: String) -> RestoreError {
         RestoreError::WrongType { wanted, found: self.kind.to_string() }
     }
+}
+
+/// Appends what a codec writes.
+pub(crate) fn encode<C: Codec, T: Serialize + ?Sized>(
+    value: &T,
+    to: &mut Vec<u8>,
+) -> Result<(), PutError> {
+    C::encode(value, to).map_err(|why| PutError::Encode(why.to_string()))
 }
 
 impl Kind {

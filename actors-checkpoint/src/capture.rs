@@ -4,13 +4,17 @@ use bytemuck::Pod;
 use bytes::BytesMut;
 use serde::Serialize;
 
-use crate::{Blob, Checkpoint, Codec, MessagePack, PutError};
+use crate::{Blob, Checkpoint, Codec, MessagePack, PutError, blob::encode};
+
+/// Encoded states above this size are not copied once more.
+const SCRATCH: usize = 1 << 20;
 
 /// Captures states into buffers that are used again once nobody holds the old state.
 ///
 /// It remembers the buffers of its last captures. One that has become free (its version was evicted
 /// from every store) takes the next state: with as many buffers as stores keep versions, plus one, a
-/// periodic checkpoint allocates no state buffer any more. A fresh allocation costs more than any codec.
+/// periodic checkpoint allocates nothing any more (but for an encoded state above 1 MiB). A fresh
+/// allocation costs more than any codec.
 ///
 /// ```
 /// # use actors_checkpoint::Capture;
@@ -24,21 +28,21 @@ pub struct Capture {
     buffers: usize,
     /// The oldest first. A buffer's memory is its own again when the states in it are gone.
     used: VecDeque<BytesMut>,
-    /// Bytes of the last state.
-    last: usize,
+    /// What codecs write to: a byte or two at a time, which a vector takes fastest.
+    scratch: Vec<u8>,
 }
 
 impl Capture {
     /// Remembers up to `buffers` buffers.
     pub const fn new(buffers: usize) -> Self {
-        Self { buffers, used: VecDeque::new(), last: 0 }
+        Self { buffers, used: VecDeque::new(), scratch: Vec::new() }
     }
 
     /// As [`Blob::raw`].
     pub fn raw<T: Pod>(&mut self, elements: &[T]) -> Blob {
         let mut buffer = self.free(size_of_val(elements));
         let blob = Blob::raw_into(&mut buffer, elements);
-        self.remember(buffer, &blob);
+        self.remember(buffer);
         blob
     }
 
@@ -58,9 +62,14 @@ impl Capture {
         &mut self,
         value: &T,
     ) -> Result<Blob, PutError> {
-        let mut buffer = self.free(self.last);
-        let blob = Blob::encode_into::<C, T>(&mut buffer, value)?;
-        self.remember(buffer, &blob);
+        self.scratch.clear();
+        encode::<C, T>(value, &mut self.scratch)?;
+        if self.scratch.len() > SCRATCH {
+            return Ok(Blob::encoded::<C>(std::mem::take(&mut self.scratch).into()));
+        }
+        let mut buffer = self.free(self.scratch.len());
+        let blob = Blob::encoded_into::<C>(&mut buffer, &self.scratch);
+        self.remember(buffer);
         Ok(blob)
     }
 
@@ -78,8 +87,7 @@ impl Capture {
         free.and_then(|at| self.used.remove(at)).unwrap_or_default()
     }
 
-    fn remember(&mut self, buffer: BytesMut, blob: &Blob) {
-        self.last = blob.len();
+    fn remember(&mut self, buffer: BytesMut) {
         if self.used.len() >= self.buffers {
             self.used.pop_front();
         }

@@ -1,14 +1,14 @@
 use std::{fmt, io};
 
-use bytes::BytesMut;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// How a value becomes bytes. [`MessagePack`] unless told otherwise; another one is chosen per state, with
 /// [`Blob::encode_with`](crate::Blob::encode_with) or `#[checkpoint(codec = …)]`.
 ///
 /// ```
+/// use std::io;
+///
 /// use actors_checkpoint::{Blob, Codec};
-/// use bytes::{BufMut, BytesMut};
 /// use serde::{Serialize, de::DeserializeOwned};
 ///
 /// struct Json;
@@ -17,8 +17,8 @@ use serde::{Serialize, de::DeserializeOwned};
 ///     const NAME: &str = "json";
 ///     type Error = serde_json::Error;
 ///
-///     fn encode<T: Serialize + ?Sized>(value: &T, to: &mut BytesMut) -> Result<(), Self::Error> {
-///         serde_json::to_writer(to.writer(), value)
+///     fn encode<T: Serialize + ?Sized>(value: &T, to: impl io::Write) -> Result<(), Self::Error> {
+///         serde_json::to_writer(to, value)
 ///     }
 ///
 ///     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Self::Error> {
@@ -39,11 +39,11 @@ pub trait Codec: 'static {
     /// What can go wrong.
     type Error: fmt::Display;
 
-    /// Appends the value.
+    /// Writes the value, to memory.
     ///
     /// # Errors
     /// The value does not serialise.
-    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut BytesMut) -> Result<(), Self::Error>;
+    fn encode<T: Serialize + ?Sized>(value: &T, to: impl io::Write) -> Result<(), Self::Error>;
 
     /// The value that was encoded.
     ///
@@ -60,32 +60,11 @@ impl Codec for MessagePack {
     const NAME: &'static str = "MessagePack";
     type Error = Box<dyn std::error::Error>;
 
-    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut BytesMut) -> Result<(), Self::Error> {
-        Ok(rmp_serde::encode::write(&mut Appending(to), value)?)
+    fn encode<T: Serialize + ?Sized>(value: &T, mut to: impl io::Write) -> Result<(), Self::Error> {
+        Ok(rmp_serde::encode::write(&mut to, value)?)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Self::Error> {
         Ok(rmp_serde::from_slice(bytes)?)
-    }
-}
-
-/// [`BytesMut::writer`] looks at its room twice for each byte or two that the codec writes.
-struct Appending<'a>(&'a mut BytesMut);
-
-impl io::Write for Appending<'_> {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    #[inline]
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

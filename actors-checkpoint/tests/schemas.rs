@@ -1,11 +1,12 @@
 //! States of older programs, of newer ones, and of other codecs.
 
+use std::io;
+
 use actors_checkpoint::{
     Blob, Capture, Checkpoint, CheckpointLink, Checkpointing, CheckpointingConfig, Codec,
     RestoreError,
 };
 use actors_core::System;
-use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 #[derive(Serialize, Deserialize, Checkpoint)]
@@ -112,8 +113,8 @@ impl Codec for Json {
     const NAME: &str = "json";
     type Error = serde_json::Error;
 
-    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut BytesMut) -> Result<(), Self::Error> {
-        serde_json::to_writer(to.writer(), value)
+    fn encode<T: Serialize + ?Sized>(value: &T, to: impl io::Write) -> Result<(), Self::Error> {
+        serde_json::to_writer(to, value)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Self::Error> {
