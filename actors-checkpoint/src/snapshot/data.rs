@@ -184,11 +184,14 @@ fn read_record(reader: &mut Reader, whole: &mut Hasher) -> Result<(Key, Version,
     let (key, type_name) = type_name?;
     reader.checksum("record header", start)?;
     whole.update(reader.since(start));
-    let kind = match tag {
-        0 => Kind::MessagePack,
-        1 => Kind::Raw { type_name: type_name.into(), width },
-        2 => Kind::Encoded { codec: type_name.into() },
-        _ => return Err((start, SnapshotProblem::Invalid(format!("a state of kind {tag}")))),
+    let kind = match (tag, width, &*type_name) {
+        (0, 0, "") => Kind::MessagePack,
+        (1, ..) => Kind::Raw { type_name: type_name.into(), width },
+        (2, 0, _) => Kind::Encoded { codec: type_name.into() },
+        _ => {
+            let what = format!("a state of kind {tag} with elements {type_name:?} of {width} B");
+            return Err((start, SnapshotProblem::Invalid(what)));
+        }
     };
     let start = reader.at();
     let state = reader.take(length)?;
