@@ -510,6 +510,26 @@ fn ckpt_9_a_file_damaged_at_any_of_10_000_bytes_gives_the_version_before() {
     }
 }
 
+/// A CRC over bytes and their own CRC is always the same: a checksum of the file must not be one.
+#[test]
+fn ckpt_9_pieces_of_two_versions_are_no_version() {
+    let disk = committed(1, 2, small);
+    disk.remove(&Path::new(DIR).join("MANIFEST")).expect("removed");
+    let [one, two] = [1, 2].map(|version| disk.read(&data_file(version)).expect("it is there"));
+    let metadata = 40..40 + meta(1).len() + 4;
+    // The header of 1 with the rest of 2, and 1 with the metadata of 2.
+    let first = [&one[..40], &two[40..]].concat();
+    let second = [&one[..40], &two[metadata.clone()], &one[metadata.end..]].concat();
+    for mixed in [first, second] {
+        overwrite(&disk, &data_file(1), &mixed);
+        let writer = open(&disk).expect("it opens");
+        assert_eq!(writer.versions(), [2]);
+        let [error] = writer.corrupt() else { panic!("{:?}", writer.corrupt()) };
+        let SnapshotProblem::Checksum { part, .. } = &error.what else { panic!("{error}") };
+        assert_eq!((&error.file, part.as_str()), (&data_file(1), "file"));
+    }
+}
+
 #[test]
 fn ckpt_9_damage_to_any_files_at_once_gives_a_whole_version_or_none() {
     let mut rng = fastrand::Rng::with_seed(3);
