@@ -36,6 +36,15 @@ fn large(version: Version) -> Entries {
     entries
 }
 
+/// As [`small`], and one that makes the file longer than 10,000 bytes, of bytes that differ in every version.
+fn middle(version: Version) -> Entries {
+    let mut bytes = [0_u8; 10_000];
+    fastrand::Rng::with_seed(version).fill(&mut bytes);
+    let mut entries = small(version);
+    entries.insert(1, ("middle".into(), version, Blob::raw(&bytes)));
+    entries
+}
+
 fn meta(version: Version) -> Vec<u8> {
     format!("about {version}").into_bytes()
 }
@@ -411,10 +420,18 @@ fn ckpt_9_the_space_is_looked_at_before() {
 
 /// Every way to read the directory gives version 2 whole, or version 1 and what is wrong with 2.
 fn assert_old_or_new(disk: &SimDisk, what: &str) -> Option<SnapshotError> {
+    assert_old_or_new_of(small, disk, what)
+}
+
+fn assert_old_or_new_of(
+    entries: fn(Version) -> Entries,
+    disk: &SimDisk,
+    what: &str,
+) -> Option<SnapshotError> {
     let reader = SnapshotDir::open_read_only(Arc::new(disk.clone()), DIR).expect("it opens");
     let (newest, corrupt) = reader.load_newest();
     let newest = newest.unwrap_or_else(|| panic!("{what}: nothing is left: {corrupt:?}"));
-    assert_whole(&newest, small);
+    assert_whole(&newest, entries);
     if newest.version == 1 {
         assert!(!corrupt.is_empty(), "{what}: told");
     }
@@ -456,6 +473,142 @@ fn ckpt_9_every_flipped_bit_is_found() {
         overwrite(&disk, &file, &whole);
     }
     assert_eq!(assert_old_or_new(&disk, "as it was"), None);
+}
+
+#[test]
+fn ckpt_9_a_file_damaged_at_any_of_10_000_bytes_gives_the_version_before() {
+    let disk = committed(1, 2, middle);
+    let file = data_file(2);
+    let old = disk.read(&data_file(1)).expect("it is there");
+    let whole = disk.read(&file).expect("it is there");
+    assert!(whole.len() > 10_000);
+    let mut rng = fastrand::Rng::with_seed(2);
+    for at in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << rng.u8(..8);
+        let mut lost = whole.clone();
+        lost[at..].fill(0);
+        for (how, bytes) in [
+            ("cut off", whole[..at].to_vec()),
+            ("flipped", flipped),
+            ("zeroes", lost),
+            ("the version before", [&whole[..at], &old[at..]].concat()),
+        ] {
+            overwrite(&disk, &file, &bytes);
+            let what = format!("{how} from byte {at}");
+            let error = assert_old_or_new_of(middle, &disk, &what);
+            if bytes == whole {
+                assert_eq!(error, None, "{what}");
+                continue;
+            }
+            let error = error.unwrap_or_else(|| panic!("{what}: not told"));
+            assert_eq!(error.file, file, "{what}");
+            // Of a whole file of another version, none of the bytes is wrong.
+            let is_in_it = error.offset.is_some_and(|offset| offset <= bytes.len() as u64);
+            assert!(is_in_it || bytes == old, "{what}: {error}");
+        }
+    }
+}
+
+/// A CRC over bytes and their own CRC is always the same: a checksum of the file must not be one.
+#[test]
+fn ckpt_9_pieces_of_two_versions_are_no_version() {
+    let disk = committed(1, 2, small);
+    disk.remove(&Path::new(DIR).join("MANIFEST")).expect("removed");
+    let [one, two] = [1, 2].map(|version| disk.read(&data_file(version)).expect("it is there"));
+    let metadata = 40..40 + meta(1).len() + 4;
+    // The header of 1 with the rest of 2, and 1 with the metadata of 2.
+    let first = [&one[..40], &two[40..]].concat();
+    let second = [&one[..40], &two[metadata.clone()], &one[metadata.end..]].concat();
+    for mixed in [first, second] {
+        overwrite(&disk, &data_file(1), &mixed);
+        let writer = open(&disk).expect("it opens");
+        assert_eq!(writer.versions(), [2]);
+        let [error] = writer.corrupt() else { panic!("{:?}", writer.corrupt()) };
+        let SnapshotProblem::Checksum { part, .. } = &error.what else { panic!("{error}") };
+        assert_eq!((&error.file, part.as_str()), (&data_file(1), "file"));
+    }
+}
+
+#[test]
+fn ckpt_9_damage_to_any_files_at_once_gives_a_whole_version_or_none() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let mut found = [0; 3];
+    for _ in 0..5000 {
+        let disk = committed(1, 2, small);
+        for file in [data_file(1), data_file(2), Path::new(DIR).join("MANIFEST")] {
+            let mut bytes = disk.read(&file).expect("it is there");
+            match rng.u8(..8) {
+                0 => bytes.truncate(rng.usize(..bytes.len())),
+                1 => {
+                    let at = rng.usize(..bytes.len() - 8);
+                    bytes[at..at + 8].fill(rng.u8(..));
+                }
+                2 => bytes = disk.read(&data_file(rng.u64(1..3))).expect("it is there"),
+                3 => bytes.extend_from_slice(b"more"),
+                _ => {}
+            }
+            overwrite(&disk, &file, &bytes);
+        }
+        let read = SnapshotDir::open_read_only(Arc::new(disk.clone()), DIR).expect("it opens");
+        let mut writer = open(&disk).expect("it opens");
+        assert_eq!(writer.load_newest(), read.load_newest());
+        let (newest, corrupt) = writer.load_newest();
+        if let Some(newest) = &newest {
+            assert_whole(newest, small);
+        }
+        let version = newest.map_or(0, |newest| newest.version);
+        assert!(version == 2 || !corrupt.is_empty(), "told");
+        found[version as usize] += 1;
+        // And it goes on from there.
+        writer.commit(3, &small(3), &meta(3)).expect("committed");
+        let (newest, corrupt) = writer.load_newest();
+        assert_whole(&newest.expect("there is one"), small);
+        assert_eq!(corrupt, []);
+    }
+    assert!(found.iter().all(|times| *times > 100), "{found:?}");
+}
+
+#[test]
+fn ckpt_9_a_manifest_names_no_other_files_than_versions() {
+    let disk = committed(1, 2, small);
+    let manifest = Path::new(DIR).join("MANIFEST");
+    let whole = disk.read(&manifest).expect("it is there");
+    // The name of version 1 ends where the record of version 2 begins.
+    let name = b"snapshot-0000000000000001.data";
+    assert_eq!(&whole[38..68], name);
+    for other in ["LOCK", "MANIFEST", "snapshot-0000000000000002.data", "../x", "", "a.tmp"] {
+        let length = (other.len() as u16).to_le_bytes();
+        let mut bytes =
+            [&whole[..36], &length, other.as_bytes(), &whole[68..whole.len() - 4]].concat();
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        overwrite(&disk, &manifest, &bytes);
+        let writer = open(&disk).expect("it opens");
+        let [error] = writer.corrupt() else { panic!("{:?}", writer.corrupt()) };
+        assert_eq!((&error.file, error.offset), (&manifest, Some(16)), "{error}");
+        assert_eq!(writer.versions(), [1, 2]);
+    }
+}
+
+#[test]
+fn ckpt_9_a_state_with_fields_that_no_writer_gives_it_is_refused() {
+    let disk = SimDisk::new(1);
+    let text = Blob::encode("hi").expect("it encodes");
+    let mut writer = open(&disk).expect("it opens");
+    writer.commit(1, &[("a".into(), 1, text)], b"").expect("committed");
+    let whole = disk.read(&data_file(1)).expect("it is there");
+    let record = 44;
+    for (field, value) in [(28, 4_u32), (32, 3), (32, u32::MAX)] {
+        let mut bytes = whole.clone();
+        bytes[record + field..][..4].copy_from_slice(&value.to_le_bytes());
+        let head = record + 41;
+        let crc = crc32fast::hash(&bytes[record..head]);
+        bytes[head..head + 4].copy_from_slice(&crc.to_le_bytes());
+        overwrite(&disk, &data_file(1), &bytes);
+        let error = writer.load(1).unwrap_err();
+        assert!(matches!(error.what, SnapshotProblem::Invalid(_)), "{error}");
+        assert_eq!(error.offset, Some(record as u64));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! | [`calculator`] | a small exported actor |
 //! | [`bank`] | a group of accounts that transfer money in rounds and must end as if nothing failed |
 //! | [`cluster`] | nodes of one simulation, or of one process |
+//! | [`saves`] | a process that saves and is killed at random moments |
 //! | [`soak`] | a random tree of supervisors under random failures |
 //! | [`stress`] | all that the core promises, under load |
 
@@ -13,6 +14,7 @@ pub mod bank;
 pub mod calculator;
 pub mod cluster;
 pub mod process;
+pub mod saves;
 pub mod soak;
 pub mod stress;
 

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use crossbeam_channel::{Receiver, unbounded};
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 use std::sync::Mutex;
 
 /// A node process. Dropped, it is killed and reaped.
@@ -85,6 +85,13 @@ impl NodeProcess {
     /// SIGSTOP: it stands still, its connections stay.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
+    }
+
+    /// Waits until it stands still, or has ended.
+    pub fn wait_until_stopped(&self) {
+        let pid = Pid::from_child(&self.child);
+        let either = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), either).expect("it is our child");
     }
 
     /// SIGCONT.

@@ -65,13 +65,13 @@ pub(super) fn write<E>(
     piece.extend_from_slice(&version.to_le_bytes());
     piece.extend_from_slice(&(entries.len() as u64).to_le_bytes());
     piece.extend_from_slice(&(meta.len() as u64).to_le_bytes());
-    seal_piece(&mut piece, 0);
+    seal_piece(&mut piece, 0, &mut whole);
     let start = piece.len();
     piece.extend_from_slice(meta);
-    seal_piece(&mut piece, start);
+    seal_piece(&mut piece, start, &mut whole);
 
     for (key, entry_version, blob) in entries {
-        append_record_head(&mut piece, key, *entry_version, blob);
+        append_record_head(&mut piece, key, *entry_version, blob, &mut whole);
         if blob.len() < DIRECT {
             piece.extend_from_slice(blob.bytes());
         }
@@ -79,19 +79,18 @@ pub(super) fn write<E>(
             continue;
         }
         length += piece.len() as u64;
-        whole.update(&piece);
         to(&piece)?;
         piece.clear();
         if blob.len() >= DIRECT {
             length += blob.len() as u64;
-            whole.combine(&Hasher::new_with_initial_len(blob.crc(), blob.len() as u64));
             to(blob.bytes())?;
         }
     }
     length += piece.len() as u64 + FOOTER;
+    let start = piece.len();
     piece.extend_from_slice(&END);
     piece.extend_from_slice(&length.to_le_bytes());
-    whole.update(&piece);
+    whole.update(&piece[start..]);
     let crc = whole.finalize();
     piece.extend_from_slice(&crc.to_le_bytes());
     to(&piece)?;
@@ -101,7 +100,13 @@ pub(super) fn write<E>(
 /// States from this size are written from where they are; smaller ones are gathered.
 const DIRECT: usize = 64 * 1024;
 
-fn append_record_head(piece: &mut Vec<u8>, key: &Key, version: Version, blob: &Blob) {
+fn append_record_head(
+    piece: &mut Vec<u8>,
+    key: &Key,
+    version: Version,
+    blob: &Blob,
+    whole: &mut Hasher,
+) {
     let start = piece.len();
     let (tag, width) = match blob.kind() {
         Kind::MessagePack => (0_u32, 0),
@@ -119,12 +124,15 @@ fn append_record_head(piece: &mut Vec<u8>, key: &Key, version: Version, blob: &B
     piece.extend_from_slice(&blob.crc().to_le_bytes());
     piece.extend_from_slice(key.as_str().as_bytes());
     piece.extend_from_slice(type_name.as_bytes());
-    seal_piece(piece, start);
+    seal_piece(piece, start, whole);
 }
 
-fn seal_piece(piece: &mut Vec<u8>, start: usize) {
-    let crc = crc32fast::hash(&piece[start..]);
-    piece.extend_from_slice(&crc.to_le_bytes());
+/// The checksum of the file is that of the checksums of its pieces. Over the pieces themselves it would not
+/// depend on what they hold: a CRC over bytes and their CRC is always the same.
+fn seal_piece(piece: &mut Vec<u8>, start: usize, whole: &mut Hasher) {
+    let crc = crc32fast::hash(&piece[start..]).to_le_bytes();
+    piece.extend_from_slice(&crc);
+    whole.update(&crc);
 }
 
 fn type_name(blob: &Blob) -> &str {
@@ -144,13 +152,11 @@ pub(super) fn read(bytes: Bytes) -> Result<(Snapshot, Seal), Fault> {
     let version = reader.u64()?;
     let records = reader.u64()?;
     let meta_length = reader.u64()?;
-    reader.checksum("header", 0)?;
+    let mut whole = Hasher::new();
+    whole.update(&reader.checksum("header", 0)?.to_le_bytes());
     let start = reader.at();
     let meta = reader.take(meta_length)?;
-    reader.checksum("metadata", start)?;
-
-    let mut whole = Hasher::new();
-    whole.update(reader.since(0));
+    whole.update(&reader.checksum("metadata", start)?.to_le_bytes());
     let mut entries = Vec::new();
     for _ in 0..records {
         entries.push(read_record(&mut reader, &mut whole)?);
@@ -182,18 +188,19 @@ fn read_record(reader: &mut Reader, whole: &mut Hasher) -> Result<(Key, Version,
     let key = reader.text(key_length.into());
     let type_name = key.and_then(|key| Ok((key, reader.text(type_length.into())?)));
     let (key, type_name) = type_name?;
-    reader.checksum("record header", start)?;
-    whole.update(reader.since(start));
-    let kind = match tag {
-        0 => Kind::MessagePack,
-        1 => Kind::Raw { type_name: type_name.into(), width },
-        2 => Kind::Encoded { codec: type_name.into() },
-        _ => return Err((start, SnapshotProblem::Invalid(format!("a state of kind {tag}")))),
+    whole.update(&reader.checksum("record header", start)?.to_le_bytes());
+    let kind = match (tag, width, &*type_name) {
+        (0, 0, "") => Kind::MessagePack,
+        (1, ..) => Kind::Raw { type_name: type_name.into(), width },
+        (2, 0, _) => Kind::Encoded { codec: type_name.into() },
+        _ => {
+            let what = format!("a state of kind {tag} with elements {type_name:?} of {width} B");
+            return Err((start, SnapshotProblem::Invalid(what)));
+        }
     };
     let start = reader.at();
     let state = reader.take(length)?;
     same("state", start, crc, crc32fast::hash(&state))?;
-    whole.combine(&Hasher::new_with_initial_len(crc, length));
     Ok((Key::from(key), version, Blob::from_parts(state, kind, schema, crc)))
 }
 

@@ -12,15 +12,13 @@ use bytes::Bytes;
 use super::{
     Snapshot, SnapshotError, SnapshotProblem,
     data::{self, Seal},
-    manifest::{self, Listed},
+    manifest::{self, Listed, file_name, is_data},
     reader::Fault,
 };
 use crate::{Blob, Key, Version};
 
 const MANIFEST: &str = "MANIFEST";
 const LOCK: &str = "LOCK";
-const PREFIX: &str = "snapshot-";
-const SUFFIX: &str = ".data";
 const TEMPORARY: &str = ".tmp";
 /// Committed versions that are kept unless told otherwise.
 const DEFAULT_KEEP: usize = 2;
@@ -440,15 +438,6 @@ impl fmt::Debug for SnapshotDir {
 
 fn at(file: &Path, (offset, what): Fault) -> SnapshotError {
     SnapshotError { offset: Some(offset), ..SnapshotError::new(file, what) }
-}
-
-/// Sixteen hexadecimal digits: the order of names is the order of versions.
-fn file_name(version: Version) -> String {
-    format!("{PREFIX}{version:016x}{SUFFIX}")
-}
-
-fn is_data(name: &str) -> bool {
-    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
 /// Makes a directory whose name is safe, with those of all directories above it. One with a manifest

@@ -10,6 +10,8 @@ use super::{
 use crate::Version;
 
 const MAGIC: [u8; 8] = *b"ACKPTMAN";
+const PREFIX: &str = "snapshot-";
+const SUFFIX: &str = ".data";
 
 /// A committed version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,16 @@ pub(super) struct Listed {
     pub(super) seal: Seal,
     /// The name of the file, in the same directory.
     pub(super) name: String,
+}
+
+/// The name of the data file of a version. Sixteen hexadecimal digits: the order of names is the order of
+/// versions.
+pub(super) fn file_name(version: Version) -> String {
+    format!("{PREFIX}{version:016x}{SUFFIX}")
+}
+
+pub(super) fn is_data(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
 /// # Errors
@@ -56,8 +68,8 @@ pub(super) fn decode(bytes: Bytes) -> Result<Vec<Listed>, Fault> {
         let length = reader.u16()?;
         let name = reader.text(length.into())?;
         let invalid = |what: &str| Err((at, SnapshotProblem::Invalid(what.into())));
-        if name.is_empty() || name.contains(['/', '\\', '\0']) || name.starts_with('.') {
-            return invalid("a file name that leads elsewhere");
+        if name != file_name(version) {
+            return invalid("a file name that is not that of its version");
         }
         if listed.last().is_some_and(|last| last.version >= version) {
             return invalid("versions that are not in order");
