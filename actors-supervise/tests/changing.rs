@@ -1,5 +1,6 @@
 //! A supervisor that runs gets another declaration.
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::{

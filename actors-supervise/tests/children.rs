@@ -1,5 +1,6 @@
 //! Adding, stopping, restarting, removing and counting children.
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::{

@@ -1,5 +1,6 @@
 //! Too many failures end the supervisor; failed starts count.
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::{

@@ -1,5 +1,6 @@
 //! A child that fails is restarted by the activation that ends, whatever its supervisor is at.
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::sync::{

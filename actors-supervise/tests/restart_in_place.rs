@@ -1,5 +1,6 @@
 //! A restart keeps the address, the name, the queue and, if told to, the state.
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::sync::{

@@ -1,5 +1,6 @@
 //! Which end is followed by a restart.
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Children of other places: prepared, planned and started in rounds; lost with their hosts.
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! However a supervisor ends, its children end first.
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::{

@@ -1,6 +1,7 @@
 //! A child with a handler that loops for ever, by what the system's policy says. (That it aborts the process
 //! is tested with a process: `tests/tests/signals.rs`.)
 
+#[path = "blocking/mod.rs"]
 mod common;
 
 use std::{
