@@ -277,35 +277,30 @@ fn sup_25_sup_12_a_child_that_is_being_restarted_is_not_changed() {
 
 #[test]
 fn sup_25_a_child_that_is_being_stopped_is_not_changed() {
-    let diary = Diary::new();
-    let (hold, held) = crossbeam_channel::bounded::<()>(0);
-    let slow = ChildSpec::new("slow", move || Slow(held.clone())).shutdown(Shutdown::Infinity);
-    let run = start(one_for_one().child(slow));
-    let supervisor = run.supervisor.clone();
-    let link = run.system.block_on(supervisor.child::<Slow>("slow")).unwrap();
-    let stopped = std::thread::scope(|scope| {
-        let stopping = scope.spawn(|| run.system.block_on(supervisor.stop_child("slow")));
-        while run.status("slow") != Some(ChildStatus::Stopping) {
-            std::thread::yield_now();
-        }
-        let changed = run.system.block_on(supervisor.change(one_for_one()));
-        assert_eq!(changed, Err(ChildError::Stopping("slow".into())));
-        drop(hold);
-        stopping.join().unwrap()
+    everywhere(|system| async move {
+        let (diary, gate) = (Diary::new(), Gate::default());
+        let held = gate.clone();
+        let slow = ChildSpec::new("slow", move || Slow(held.clone())).shutdown(Shutdown::Infinity);
+        let run = start(&system, one_for_one().child(slow)).await;
+        let link = run.supervisor.child::<Slow>("slow").await.unwrap();
+        let change = async {
+            while run.status("slow").await != Some(ChildStatus::Stopping) {}
+            let changed = run.supervisor.change(one_for_one()).await;
+            assert_eq!(changed, Err(ChildError::Stopping("slow".into())));
+            gate.open();
+        };
+        let stop = run.supervisor.stop_child("slow");
+        assert_eq!(futures_lite::future::zip(stop, change).await, (Ok(()), ()));
+        run.supervisor.change(one_for_one().child(worker("b", &diary))).await.unwrap();
+        assert!(matches!(link.info().status, Status::Dead(_)));
     });
-    assert_eq!(stopped, Ok(()));
-    let declared = one_for_one().child(worker("b", &diary));
-    run.system.block_on(run.supervisor.change(declared)).unwrap();
-    assert!(matches!(link.info().status, Status::Dead(_)));
 }
 
-/// Ends when the other end of the channel is dropped.
-struct Slow(crossbeam_channel::Receiver<()>);
+/// Ends when the gate is opened.
+struct Slow(Gate);
 impl actors_core::Actor for Slow {
     async fn term(&mut self, _: &ExitReason) {
-        while self.0.try_recv() != Err(crossbeam_channel::TryRecvError::Disconnected) {
-            futures_lite::future::yield_now().await;
-        }
+        self.0.opened().await;
     }
 }
 

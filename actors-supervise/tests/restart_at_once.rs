@@ -14,7 +14,7 @@ use actors_core::{
 use actors_supervise::{
     ChildError, ChildSpec, Event, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink,
 };
-use common::{Crash, Diary, LONG, Life, seeds, start, worker};
+use common::{Crash, Diary, LONG, Life, Worker, limit, seeds, worker};
 
 const TRIES: usize = 100;
 
@@ -165,17 +165,22 @@ fn a_restart_takes_no_message_of_the_supervisor() {
 
 #[test]
 fn a_panic_is_followed_by_the_next_life_too() {
-    let diary = Diary::new();
-    let limit = Limit { max_restarts: 1000, ..Limit::default() };
-    let run =
-        start(Supervisor::builder(Strategy::OneForOne).limit(limit).child(worker("a", &diary)));
-    let link = run.link("a");
-    let handled = run.supervisor.link().info().handled;
-    for life in 2..50 {
-        link.send(Crash).unwrap();
-        assert_eq!(run.call(&link, Life), life);
-    }
-    assert_eq!(run.supervisor.link().info().handled, handled);
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let supervisor = Supervisor::builder(Strategy::OneForOne)
+            .limit(limit(1000))
+            .child(worker("a", &diary))
+            .start(&system)
+            .await
+            .unwrap();
+        let a = supervisor.child::<Worker>("a").await.unwrap();
+        let handled = supervisor.link().info().handled;
+        for life in 2..50 {
+            a.send(Crash).unwrap();
+            assert_eq!(a.call(Life).await, Ok(life));
+        }
+        assert_eq!(supervisor.link().info().handled, handled);
+    });
 }
 
 #[test]

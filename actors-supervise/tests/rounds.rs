@@ -121,113 +121,125 @@ fn no_connection() -> StartError {
 
 #[test]
 fn sup_9_all_are_prepared_then_the_round_is_planned_once_then_they_start() {
-    let fakes = Fakes::new();
-    let builder = Supervisor::builder(Strategy::OneForAll)
-        .planner(Numbers(fakes.diary.clone()))
-        .child(fakes.child("a", 0))
-        .child(fakes.child("b", 1));
-    let run = start(builder);
-    let first = ["?a", "?b", "Initial 1 a,b", "+a Some(1)", "+b Some(1)"];
-    assert_eq!(fakes.diary.read(), first);
-    run.supervisor.host_failures().failed(SystemId(1), "n");
-    assert_eq!(run.restarted(), ["a", "b"]);
-    let second = ["-a", "?a", "?b", "Restart 2 a,b", "+a Some(2)", "+b Some(2)"];
-    assert_eq!(fakes.diary.read(), second);
-    run.system.block_on(run.supervisor.start_child(fakes.child("c", 0))).unwrap();
-    assert_eq!(fakes.diary.read(), ["?c", "Added 3 c", "+c Some(3)"]);
+    everywhere(|system| async move {
+        let fakes = Fakes::new();
+        let builder = Supervisor::builder(Strategy::OneForAll)
+            .planner(Numbers(fakes.diary.clone()))
+            .child(fakes.child("a", 0))
+            .child(fakes.child("b", 1));
+        let run = start(&system, builder).await;
+        let first = ["?a", "?b", "Initial 1 a,b", "+a Some(1)", "+b Some(1)"];
+        assert_eq!(fakes.diary.read(), first);
+        run.supervisor.host_failures().failed(SystemId(1), "n");
+        assert_eq!(run.restarted().await, ["a", "b"]);
+        let second = ["-a", "?a", "?b", "Restart 2 a,b", "+a Some(2)", "+b Some(2)"];
+        assert_eq!(fakes.diary.read(), second);
+        run.supervisor.start_child(fakes.child("c", 0)).await.unwrap();
+        assert_eq!(fakes.diary.read(), ["?c", "Added 3 c", "+c Some(3)"]);
+    });
 }
 
 #[test]
 fn sup_12_a_node_without_connection_is_tried_again_without_a_count() {
-    let fakes = Fakes::new();
-    let builder = Supervisor::builder(Strategy::OneForOne)
-        .limit(Limit { max_restarts: 0, ..Limit::default() })
-        .child(fakes.child("a", 1));
-    let run = start(builder);
-    for _ in 0..3 {
-        fakes.refuse.send(no_connection()).unwrap();
-    }
-    run.supervisor.host_failures().failed(SystemId(1), "n");
-    let lost = |event: &Event| match event {
-        Event::HostFailed { node, children } => Some((node.clone(), children.clone())),
-        _ => None,
-    };
-    assert_eq!(run.wait("host failure", lost), ("n".into(), vec!["a".into()]));
-    assert_eq!(run.exited("a"), ExitReason::NodeFailure { node: "n".into() });
-    assert_eq!(run.restarted(), ["a"]);
+    everywhere(|system| async move {
+        let fakes = Fakes::new();
+        let builder = Supervisor::builder(Strategy::OneForOne)
+            .limit(Limit { max_restarts: 0, ..Limit::default() })
+            .child(fakes.child("a", 1));
+        let run = start(&system, builder).await;
+        for _ in 0..3 {
+            fakes.refuse.send(no_connection()).unwrap();
+        }
+        run.supervisor.host_failures().failed(SystemId(1), "n");
+        let lost = |event: &Event| match event {
+            Event::HostFailed { node, children } => Some((node.clone(), children.clone())),
+            _ => None,
+        };
+        assert_eq!(run.wait("host failure", lost).await, ("n".into(), vec!["a".into()]));
+        assert_eq!(run.exited("a").await, ExitReason::NodeFailure { node: "n".into() });
+        assert_eq!(run.restarted().await, ["a"]);
+    });
 }
 
 #[test]
 fn node_6_too_many_node_failures_shut_the_supervisor_down() {
-    let fakes = Fakes::new();
-    let builder = Supervisor::builder(Strategy::OneForOne)
-        .max_node_failures(1)
-        .child(fakes.child("a", 1))
-        .child(fakes.child("b", 2));
-    let run = start(builder);
-    let down = run.supervisor.link().down();
-    let failures = run.supervisor.host_failures();
-    failures.failed(SystemId(1), "n");
-    assert_eq!(run.restarted(), ["a"]);
-    fakes.diary.read();
-    failures.failed(SystemId(2), "m");
-    assert_eq!(run.system.block_on(down).reason, ExitReason::Shutdown);
-    let mut lines = fakes.diary.read();
-    lines.sort();
-    assert_eq!(lines, ["-a", "xa", "xb"], "the lost one is not told to stop");
+    everywhere(|system| async move {
+        let fakes = Fakes::new();
+        let builder = Supervisor::builder(Strategy::OneForOne)
+            .max_node_failures(1)
+            .child(fakes.child("a", 1))
+            .child(fakes.child("b", 2));
+        let run = start(&system, builder).await;
+        let down = run.supervisor.link().down();
+        let failures = run.supervisor.host_failures();
+        failures.failed(SystemId(1), "n");
+        assert_eq!(run.restarted().await, ["a"]);
+        fakes.diary.read();
+        failures.failed(SystemId(2), "m");
+        assert_eq!(down.await.reason, ExitReason::Shutdown);
+        let mut lines = fakes.diary.read();
+        lines.sort();
+        assert_eq!(lines, ["-a", "xa", "xb"], "the lost one is not told to stop");
+    });
 }
 
 #[test]
 fn sup_15_an_initial_start_without_connection_fails_at_once() {
-    let fakes = Fakes::new();
-    fakes.refuse.send(no_connection()).unwrap();
-    let builder = Supervisor::builder(Strategy::OneForOne).child(fakes.child("a", 1));
-    let system = actors_core::System::new();
-    let failed = system.block_on(builder.start(&system)).unwrap_err();
-    let expected =
-        actors_supervise::SupervisorError::Start { child: "a".into(), error: no_connection() };
-    assert_eq!(failed, expected);
+    everywhere(|system| async move {
+        let fakes = Fakes::new();
+        fakes.refuse.send(no_connection()).unwrap();
+        let builder = Supervisor::builder(Strategy::OneForOne).child(fakes.child("a", 1));
+        let failed = builder.start(&system).await.unwrap_err();
+        let expected =
+            actors_supervise::SupervisorError::Start { child: "a".into(), error: no_connection() };
+        assert_eq!(failed, expected);
+    });
 }
 
 #[test]
 fn sup_9_a_failed_plan_is_a_failed_start_of_the_round() {
-    struct Unwilling(u32);
-    impl Planner for Unwilling {
-        fn plan(&mut self, round: Round) -> BoxFuture<'static, Result<Plan, StartError>> {
-            self.0 += 1;
-            let unwilling = self.0 == 2;
-            assert!(!(unwilling && round.kind == RoundKind::Initial));
-            Box::pin(async move {
-                if unwilling {
-                    return Err(StartError::failed("no"));
-                }
-                Ok(Plan { group: None, data: Arc::new(0_u64) })
-            })
+    everywhere(|system| async move {
+        struct Unwilling(u32);
+        impl Planner for Unwilling {
+            fn plan(&mut self, round: Round) -> BoxFuture<'static, Result<Plan, StartError>> {
+                self.0 += 1;
+                let unwilling = self.0 == 2;
+                assert!(!(unwilling && round.kind == RoundKind::Initial));
+                Box::pin(async move {
+                    if unwilling {
+                        return Err(StartError::failed("no"));
+                    }
+                    Ok(Plan { group: None, data: Arc::new(0_u64) })
+                })
+            }
         }
-    }
-    let diary = Diary::new();
-    let builder = tree(Strategy::OneForAll, &["a", "b"], &diary).planner(Unwilling(0));
-    let run = start(builder);
-    run.link("a").send(Crash).unwrap();
-    let unplanned = |event: &Event| match event {
-        Event::StartFailed { id: None, error } => Some(error.clone()),
-        _ => None,
-    };
-    assert_eq!(run.wait("failed plan", unplanned), StartError::failed("no"));
-    assert_eq!(run.restarted(), ["a", "b"]);
+        let diary = Diary::new();
+        let builder = tree(Strategy::OneForAll, &["a", "b"], &diary).planner(Unwilling(0));
+        let run = start(&system, builder).await;
+        run.link("a").await.send(Crash).unwrap();
+        let unplanned = |event: &Event| match event {
+            Event::StartFailed { id: None, error } => Some(error.clone()),
+            _ => None,
+        };
+        assert_eq!(run.wait("failed plan", unplanned).await, StartError::failed("no"));
+        assert_eq!(run.restarted().await, ["a", "b"]);
+    });
 }
 
 #[test]
 fn sup_7_members_of_a_planned_round_are_in_its_group() {
-    let diary = Diary::new();
-    let builder = tree(Strategy::OneForAll, &["a", "b"], &diary).planner(Numbers(diary.clone()));
-    let run = start(builder);
-    let a = run.link("a");
-    let group = || run.call(&a, Group);
-    assert_eq!(group(), Some(GroupEpoch { group: GroupId(1), restart: 0 }));
-    run.link("b").send(Crash).unwrap();
-    run.restarted();
-    assert_eq!(group(), Some(GroupEpoch { group: GroupId(1), restart: 1 }));
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let builder =
+            tree(Strategy::OneForAll, &["a", "b"], &diary).planner(Numbers(diary.clone()));
+        let run = start(&system, builder).await;
+        let a = run.link("a").await;
+        let group = || run.call(&a, Group);
+        assert_eq!(group().await, Some(GroupEpoch { group: GroupId(1), restart: 0 }));
+        run.link("b").await.send(Crash).unwrap();
+        run.restarted().await;
+        assert_eq!(group().await, Some(GroupEpoch { group: GroupId(1), restart: 1 }));
+    });
 }
 
 struct Group;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actors_core::{Actor, ExitReason};
+use actors_core::{Actor, ExitReason, System};
 use actors_supervise::{
     AutoShutdown, ChildSpec, ChildStatus, Event, RestartPolicy, Shutdown, Strategy, Supervisor,
 };
@@ -15,24 +15,28 @@ use common::*;
 
 #[test]
 fn sup_16_children_stop_in_reverse_order_each_after_the_death_of_the_next() {
-    let diary = Diary::new();
-    let run = start(tree(Strategy::OneForOne, &["a", "b", "c"], &diary));
-    let down = run.system.block_on(run.supervisor.shutdown(ExitReason::Shutdown));
-    assert_eq!(down.reason, ExitReason::Shutdown);
-    assert_eq!(diary.read(), ["+a", "+b", "+c", "-c", "-b", "-a"]);
-    run.wait("end", |event| (*event == Event::ShutDown).then_some(()));
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let run = start(&system, tree(Strategy::OneForOne, &["a", "b", "c"], &diary)).await;
+        let down = run.supervisor.shutdown(ExitReason::Shutdown).await;
+        assert_eq!(down.reason, ExitReason::Shutdown);
+        assert_eq!(diary.read(), ["+a", "+b", "+c", "-c", "-b", "-a"]);
+        run.wait("end", |event| (*event == Event::ShutDown).then_some(())).await;
+    });
 }
 
 #[test]
 fn sup_16_a_pending_handler_is_dropped_by_the_shutdown() {
-    let diary = Diary::new();
-    let spec = worker("a", &diary).shutdown(Shutdown::Infinity);
-    let run = start(Supervisor::builder(Strategy::OneForOne).child(spec));
-    run.link("a").send(Hang).unwrap();
-    diary.wait("hangs a");
-    run.system.block_on(run.supervisor.shutdown(ExitReason::Shutdown));
-    assert_eq!(diary.read(), ["-a"]);
-    assert_eq!(run.exited("a"), ExitReason::Shutdown);
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let spec = worker("a", &diary).shutdown(Shutdown::Infinity);
+        let run = start(&system, Supervisor::builder(Strategy::OneForOne).child(spec)).await;
+        run.link("a").await.send(Hang).unwrap();
+        diary.wait("hangs a").await;
+        run.supervisor.shutdown(ExitReason::Shutdown).await;
+        assert_eq!(diary.read(), ["-a"]);
+        assert_eq!(run.exited("a").await, ExitReason::Shutdown);
+    });
 }
 
 /// Its `term` never ends.
@@ -45,175 +49,195 @@ impl Actor for Stubborn {
     }
 }
 
-fn stubborn(diary: &Diary, shutdown: Shutdown) -> Run {
+async fn stubborn(system: &System, diary: &Diary, shutdown: Shutdown) -> Run {
     let lines = diary.clone();
     let spec = ChildSpec::new("s", move || Stubborn(lines.clone())).shutdown(shutdown);
-    start(Supervisor::builder(Strategy::OneForOne).child(spec))
+    start(system, Supervisor::builder(Strategy::OneForOne).child(spec)).await
 }
 
 #[test]
 fn sup_16_a_child_that_does_not_end_in_time_is_killed() {
-    let diary = Diary::new();
-    let run = stubborn(&diary, Shutdown::Timeout(Duration::from_millis(1)));
-    run.system.block_on(run.supervisor.shutdown(ExitReason::Shutdown));
-    assert_eq!(diary.read(), ["term"]);
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let run = stubborn(&system, &diary, Shutdown::Timeout(Duration::from_millis(1))).await;
+        run.supervisor.shutdown(ExitReason::Shutdown).await;
+        assert_eq!(diary.read(), ["term"]);
+    });
 }
 
 #[test]
 fn sup_16_brutal_kill_kills() {
-    let diary = Diary::new();
-    let spec = worker("a", &diary).shutdown(Shutdown::BrutalKill);
-    let run = start(Supervisor::builder(Strategy::OneForOne).child(spec));
-    run.system.block_on(run.supervisor.shutdown(ExitReason::Shutdown));
-    assert_eq!(run.exited("a"), ExitReason::Killed);
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let spec = worker("a", &diary).shutdown(Shutdown::BrutalKill);
+        let run = start(&system, Supervisor::builder(Strategy::OneForOne).child(spec)).await;
+        run.supervisor.shutdown(ExitReason::Shutdown).await;
+        assert_eq!(run.exited("a").await, ExitReason::Killed);
+    });
 }
 
 #[test]
 fn sup_16_infinity_waits_until_it_is_killed_from_elsewhere() {
-    let diary = Diary::new();
-    let run = stubborn(&diary, Shutdown::Infinity);
-    let link = run.system.block_on(run.supervisor.child::<Stubborn>("s")).unwrap();
-    let down = run.supervisor.link().down();
-    run.supervisor.link().erase().shutdown(ExitReason::Shutdown);
-    diary.wait("term");
-    assert_eq!(run.supervisor.link().info().status, actors_core::Status::Running);
-    link.kill();
-    assert_eq!(run.system.block_on(down).reason, ExitReason::Shutdown);
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let run = stubborn(&system, &diary, Shutdown::Infinity).await;
+        let link = run.supervisor.child::<Stubborn>("s").await.unwrap();
+        let down = run.supervisor.link().down();
+        run.supervisor.link().erase().shutdown(ExitReason::Shutdown);
+        diary.wait("term").await;
+        assert_eq!(run.supervisor.link().info().status, actors_core::Status::Running);
+        link.kill();
+        assert_eq!(down.await.reason, ExitReason::Shutdown);
+    });
 }
 
 #[test]
 fn sup_16_added_children_of_one_for_one_stop_in_parallel() {
-    let diary = Diary::new();
-    let (release, released) = crossbeam_channel::bounded::<()>(0);
-    let run = start(Supervisor::builder(Strategy::OneForOne));
-    for id in ["a", "b"] {
-        let (diary, released) = (diary.clone(), released.clone());
-        let spec =
-            ChildSpec::new(id, move || Slow { diary: diary.clone(), released: released.clone() });
-        run.system.block_on(run.supervisor.start_child(spec)).unwrap();
-    }
-    let down = run.supervisor.link().down();
-    run.supervisor.link().erase().shutdown(ExitReason::Shutdown);
-    diary.wait("ending");
-    diary.wait("ending");
-    drop(release);
-    run.system.block_on(down);
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let gate = Gate::default();
+        let run = start(&system, Supervisor::builder(Strategy::OneForOne)).await;
+        for id in ["a", "b"] {
+            let (diary, held) = (diary.clone(), gate.clone());
+            let spec =
+                ChildSpec::new(id, move || Slow { diary: diary.clone(), gate: held.clone() });
+            run.supervisor.start_child(spec).await.unwrap();
+        }
+        let down = run.supervisor.link().down();
+        run.supervisor.link().erase().shutdown(ExitReason::Shutdown);
+        diary.wait("ending").await;
+        diary.wait("ending").await;
+        gate.open();
+        down.await;
+    });
 }
 
-/// Its `term` ends when the other end of the channel is dropped.
+/// Its `term` ends when the gate is opened.
 struct Slow {
     diary: Diary,
-    released: crossbeam_channel::Receiver<()>,
+    gate: Gate,
 }
 
 impl Actor for Slow {
     async fn term(&mut self, _: &ExitReason) {
         self.diary.write("ending");
-        while self.released.try_recv() != Err(crossbeam_channel::TryRecvError::Disconnected) {
-            futures_lite::future::yield_now().await;
-        }
+        self.gate.opened().await;
     }
 }
 
 #[test]
 fn sup_17_a_child_that_ends_by_itself_during_the_shutdown_is_not_restarted() {
-    let diary = Diary::new();
-    let (release, released) = crossbeam_channel::bounded::<()>(0);
-    let slow = diary.clone();
-    let builder = tree(Strategy::OneForAll, &["a"], &diary).child(
-        ChildSpec::new("slow", move || Slow { diary: slow.clone(), released: released.clone() })
-            .shutdown(Shutdown::Infinity),
-    );
-    let run = start(builder);
-    let (a, down) = (run.link("a"), run.supervisor.link().down());
-    run.supervisor.link().erase().shutdown(ExitReason::Shutdown);
-    diary.wait("ending");
-    let dead = a.down();
-    a.send(Crash).unwrap();
-    run.system.block_on(dead);
-    drop(release);
-    assert_eq!(run.system.block_on(down).reason, ExitReason::Shutdown);
-    let lives = run.events.try_iter().filter(|e| matches!(e, Event::ChildStarted { .. })).count();
-    assert_eq!(lives, 2, "one start each");
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let gate = Gate::default();
+        let (slow, held) = (diary.clone(), gate.clone());
+        let builder = tree(Strategy::OneForAll, &["a"], &diary).child(
+            ChildSpec::new("slow", move || Slow { diary: slow.clone(), gate: held.clone() })
+                .shutdown(Shutdown::Infinity),
+        );
+        let run = start(&system, builder).await;
+        let (a, down) = (run.link("a").await, run.supervisor.link().down());
+        run.supervisor.link().erase().shutdown(ExitReason::Shutdown);
+        diary.wait("ending").await;
+        let dead = a.down();
+        a.send(Crash).unwrap();
+        dead.await;
+        gate.open();
+        assert_eq!(down.await.reason, ExitReason::Shutdown);
+        let lives =
+            run.events.try_iter().filter(|e| matches!(e, Event::ChildStarted { .. })).count();
+        assert_eq!(lives, 2, "one start each");
+    });
 }
 
 #[test]
 fn sup_31_a_stop_a_kill_and_the_last_link_leave_no_orphans() {
-    type Ending = fn(Run);
-    let endings: [(&str, Ending); 3] = [
-        ("stop", |run| run.supervisor.link().stop(ExitReason::Normal)),
-        ("kill", |run| run.supervisor.link().kill()),
-        ("last link", drop),
-    ];
-    for (how, end) in endings {
-        let diary = Diary::new();
-        let run = start(tree(Strategy::OneForOne, &["a", "b"], &diary));
-        let (system, a, b) = (run.system.clone(), run.link("a"), run.link("b"));
-        let (down_a, down_b) = (a.down(), b.down());
-        end(run);
-        system.block_on(down_b);
-        system.block_on(down_a);
-        assert_eq!(diary.read(), ["+a", "+b", "-b", "-a"], "{how}");
-    }
+    everywhere(|system| async move {
+        type Ending = fn(Run);
+        let endings: [(&str, Ending); 3] = [
+            ("stop", |run| run.supervisor.link().stop(ExitReason::Normal)),
+            ("kill", |run| run.supervisor.link().kill()),
+            ("last link", drop),
+        ];
+        for (how, end) in endings {
+            let diary = Diary::new();
+            let run = start(&system, tree(Strategy::OneForOne, &["a", "b"], &diary)).await;
+            let (a, b) = (run.link("a").await, run.link("b").await);
+            let (down_a, down_b) = (a.down(), b.down());
+            end(run);
+            down_b.await;
+            down_a.await;
+            assert_eq!(diary.read(), ["+a", "+b", "-b", "-a"], "{how}");
+        }
+    });
 }
 
 #[test]
 fn sup_31_a_second_kill_kills_the_children() {
-    let diary = Diary::new();
-    let run = stubborn(&diary, Shutdown::Infinity);
-    let link = run.system.block_on(run.supervisor.child::<Stubborn>("s")).unwrap();
-    let (child, supervisor) = (link.down(), run.supervisor.link().down());
-    run.supervisor.link().kill();
-    diary.wait("term");
-    run.supervisor.link().kill();
-    run.system.block_on(supervisor);
-    run.system.block_on(child);
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let run = stubborn(&system, &diary, Shutdown::Infinity).await;
+        let link = run.supervisor.child::<Stubborn>("s").await.unwrap();
+        let (child, supervisor) = (link.down(), run.supervisor.link().down());
+        run.supervisor.link().kill();
+        diary.wait("term").await;
+        run.supervisor.link().kill();
+        supervisor.await;
+        child.await;
+    });
 }
 
 #[test]
 fn sup_31_a_killed_sub_supervisor_and_its_names_are_restored_by_its_parent() {
-    let diary = Diary::new();
-    let below = Supervisor::builder(Strategy::OneForOne).child(worker("a", &diary).name("a"));
-    let builder =
-        Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below));
-    let run = start(builder);
-    let named = run.system.whereis::<Worker>("a").unwrap();
-    run.system.block_on(run.supervisor.supervisor("below")).unwrap().link().kill();
-    assert_eq!(run.exited("below"), ExitReason::Killed);
-    assert_eq!(run.started("below"), 2);
-    assert_eq!(diary.read(), ["+a", "-a", "+a"]);
-    assert_eq!(run.call(&named, Life), 2);
-    assert_eq!(run.system.whereis::<Worker>("a"), Ok(named));
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let below = Supervisor::builder(Strategy::OneForOne).child(worker("a", &diary).name("a"));
+        let builder =
+            Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below));
+        let run = start(&system, builder).await;
+        let named = run.system.whereis::<Worker>("a").unwrap();
+        run.supervisor.supervisor("below").await.unwrap().link().kill();
+        assert_eq!(run.exited("below").await, ExitReason::Killed);
+        assert_eq!(run.started("below").await, 2);
+        assert_eq!(diary.read(), ["+a", "-a", "+a"]);
+        assert_eq!(run.call(&named, Life).await, 2);
+        assert_eq!(run.system.whereis::<Worker>("a"), Ok(named));
+    });
 }
 
 #[test]
 fn sup_31_a_sub_supervisor_killed_twice_is_restored_too() {
-    let diary = Diary::new();
-    let lines = diary.clone();
-    let spec = ChildSpec::new("s", move || Stubborn(lines.clone())).shutdown(Shutdown::Infinity);
-    let below = Supervisor::builder(Strategy::OneForOne).child(spec);
-    let builder =
-        Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below));
-    let run = start(builder);
-    let below = run.system.block_on(run.supervisor.supervisor("below")).unwrap();
-    below.link().kill();
-    diary.wait("term");
-    below.link().kill();
-    assert_eq!(run.started("below"), 1);
-    assert_eq!(run.started("below"), 2);
-    let info = run.system.block_on(below.which_children()).unwrap();
-    assert_eq!((info[0].status, info[0].incarnation), (ChildStatus::Running, 2));
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let lines = diary.clone();
+        let spec =
+            ChildSpec::new("s", move || Stubborn(lines.clone())).shutdown(Shutdown::Infinity);
+        let below = Supervisor::builder(Strategy::OneForOne).child(spec);
+        let builder =
+            Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below));
+        let run = start(&system, builder).await;
+        let below = run.supervisor.supervisor("below").await.unwrap();
+        below.link().kill();
+        diary.wait("term").await;
+        below.link().kill();
+        assert_eq!(run.started("below").await, 1);
+        assert_eq!(run.started("below").await, 2);
+        let info = below.which_children().await.unwrap();
+        assert_eq!((info[0].status, info[0].incarnation), (ChildStatus::Running, 2));
+    });
 }
 
 #[test]
 fn sup_29_a_supervisor_that_is_monitored_shuts_down_cleanly() {
-    let diary = Diary::new();
-    let run = start(tree(Strategy::OneForAll, &["a"], &diary));
-    let downs: Vec<_> = (0..10).map(|_| run.supervisor.link().down()).collect();
-    run.system.block_on(run.supervisor.shutdown(ExitReason::Normal));
-    for down in downs {
-        assert_eq!(run.system.block_on(down).reason, ExitReason::Normal);
-    }
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let run = start(&system, tree(Strategy::OneForAll, &["a"], &diary)).await;
+        let downs: Vec<_> = (0..10).map(|_| run.supervisor.link().down()).collect();
+        run.supervisor.shutdown(ExitReason::Normal).await;
+        for down in downs {
+            assert_eq!(down.await.reason, ExitReason::Normal);
+        }
+    });
 }
 
 /// Starts that the test interrupts: those of these numbers, from 1, never end.
@@ -235,71 +259,77 @@ fn endless(diary: &Diary, endless: &'static [u32]) -> ChildSpec {
 
 #[test]
 fn sup_31_a_start_that_nobody_waits_for_any_more_leaves_nothing() {
-    let diary = Diary::new();
-    let builder = tree(Strategy::OneForOne, &["a"], &diary).child(endless(&diary, &[1]));
-    let system = actors_core::System::new();
-    let started = system.block_on(futures_lite::future::or(
-        async { builder.start(&system).await.is_ok() },
-        async {
-            while !diary.read().contains(&"start 1".to_owned()) {
-                futures_lite::future::yield_now().await;
-            }
-            false
-        },
-    ));
-    assert!(!started);
-    diary.wait("-a");
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let builder = tree(Strategy::OneForOne, &["a"], &diary).child(endless(&diary, &[1]));
+        let started =
+            futures_lite::future::or(async { builder.start(&system).await.is_ok() }, async {
+                diary.wait("start 1").await;
+                false
+            })
+            .await;
+        assert!(!started);
+        diary.wait("-a").await;
+    });
 }
 
 #[test]
 fn sup_31_a_sub_supervisor_killed_while_it_starts_is_restored() {
-    let diary = Diary::new();
-    let below = tree(Strategy::OneForOne, &["a"], &diary).child(endless(&diary, &[2]));
-    let builder =
-        Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below));
-    let run = start(builder);
-    let below = run.system.block_on(run.supervisor.supervisor("below")).unwrap();
-    below.link().kill();
-    diary.wait("start 2");
-    below.link().kill();
-    diary.wait("start 3");
-    assert_eq!(run.restarted(), ["below"]);
-    let children = run.system.block_on(below.which_children()).unwrap();
-    let lives: Vec<_> = children.iter().map(|info| (info.status, info.incarnation)).collect();
-    assert_eq!(lives, [(ChildStatus::Running, 3), (ChildStatus::Running, 3)]);
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let below = tree(Strategy::OneForOne, &["a"], &diary).child(endless(&diary, &[2]));
+        let builder =
+            Supervisor::builder(Strategy::OneForOne).child(ChildSpec::supervisor("below", below));
+        let run = start(&system, builder).await;
+        let below = run.supervisor.supervisor("below").await.unwrap();
+        below.link().kill();
+        diary.wait("start 2").await;
+        below.link().kill();
+        diary.wait("start 3").await;
+        assert_eq!(run.restarted().await, ["below"]);
+        let children = below.which_children().await.unwrap();
+        let lives: Vec<_> = children.iter().map(|info| (info.status, info.incarnation)).collect();
+        assert_eq!(lives, [(ChildStatus::Running, 3), (ChildStatus::Running, 3)]);
+    });
 }
 
 #[test]
 fn sup_23_significant_children_end_their_supervisor() {
-    for (auto, last) in [(AutoShutdown::AnySignificant, "a"), (AutoShutdown::AllSignificant, "b")] {
-        let diary = Diary::new();
-        let significant = |id| worker(id, &diary).significant(true);
-        let builder = Supervisor::builder(Strategy::OneForOne)
-            .auto_shutdown(auto)
-            .child(significant("a"))
-            .child(significant("b").restart(RestartPolicy::Temporary))
-            .child(worker("c", &diary));
-        let run = start(builder);
-        let down = run.supervisor.link().down();
-        for id in ["c", "a", "b"] {
-            assert!(run.status("c").is_some(), "{auto:?}: not yet");
-            run.link(id).send(End(ExitReason::Normal)).unwrap();
-            run.exited(id);
-            if id == last {
-                break;
+    everywhere(|system| async move {
+        for (auto, last) in
+            [(AutoShutdown::AnySignificant, "a"), (AutoShutdown::AllSignificant, "b")]
+        {
+            let diary = Diary::new();
+            let significant = |id| worker(id, &diary).significant(true);
+            let builder = Supervisor::builder(Strategy::OneForOne)
+                .auto_shutdown(auto)
+                .child(significant("a"))
+                .child(significant("b").restart(RestartPolicy::Temporary))
+                .child(worker("c", &diary));
+            let run = start(&system, builder).await;
+            let down = run.supervisor.link().down();
+            for id in ["c", "a", "b"] {
+                assert!(run.status("c").await.is_some(), "{auto:?}: not yet");
+                run.link(id).await.send(End(ExitReason::Normal)).unwrap();
+                run.exited(id).await;
+                if id == last {
+                    break;
+                }
             }
+            assert_eq!(down.await.reason, ExitReason::Shutdown, "{auto:?}");
         }
-        assert_eq!(run.system.block_on(down).reason, ExitReason::Shutdown, "{auto:?}");
-    }
+    });
 }
 
 #[test]
 fn sup_23_an_end_by_hand_of_a_significant_child_does_not_count() {
-    let diary = Diary::new();
-    let builder = Supervisor::builder(Strategy::OneForOne)
-        .auto_shutdown(AutoShutdown::AnySignificant)
-        .child(worker("a", &diary).significant(true));
-    let run = start(builder);
-    run.system.block_on(run.supervisor.stop_child("a")).unwrap();
-    assert_eq!(run.status("a"), Some(ChildStatus::Stopped));
+    everywhere(|system| async move {
+        let diary = Diary::new();
+        let builder = Supervisor::builder(Strategy::OneForOne)
+            .auto_shutdown(AutoShutdown::AnySignificant)
+            .child(worker("a", &diary).significant(true));
+        let run = start(&system, builder).await;
+        run.supervisor.stop_child("a").await.unwrap();
+        assert_eq!(run.status("a").await, Some(ChildStatus::Stopped));
+    });
 }

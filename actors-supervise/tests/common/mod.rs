@@ -2,48 +2,93 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of it")]
 
 use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    iter, mem,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    task::{Poll, Waker},
     time::Duration,
 };
 
 use actors_core::{
-    Actor, Context, ExitReason, Handler, Message, StartError, System, host::Host, sim,
+    Actor, Context, ExitReason, Handler, Link, Message, StartError, System, host::Host, sim,
 };
 use actors_supervise::{
     ChildInfo, ChildSpec, ChildStatus, Event, Limit, Local, Strategy, Supervisor,
     SupervisorBuilder, SupervisorLink,
 };
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Receiver;
+use parking_lot::Mutex;
 
 /// Far longer than anything here takes: a test that waits this long has failed.
 pub const LONG: Duration = Duration::from_secs(30);
 
-/// What actors did, in order.
-#[derive(Clone)]
-pub struct Diary {
-    tx: Sender<String>,
-    rx: Receiver<String>,
+/// A value that tasks wait for.
+#[derive(Default)]
+struct Watched<T>(Mutex<(T, Vec<Waker>)>);
+
+impl<T> Watched<T> {
+    fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let mut state = self.0.lock();
+        let (value, waiting) = &mut *state;
+        let (result, waiting) = (change(value), mem::take(waiting));
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    async fn find<R>(&self, mut find: impl FnMut(&mut T) -> Option<R>) -> R {
+        poll_fn(|cx| {
+            let (value, waiting) = &mut *self.0.lock();
+            find(value).map_or_else(
+                || {
+                    waiting.push(cx.waker().clone());
+                    Poll::Pending
+                },
+                Poll::Ready,
+            )
+        })
+        .await
+    }
 }
+
+/// What actors did, in order.
+#[derive(Clone, Default)]
+pub struct Diary(Arc<Watched<VecDeque<String>>>);
 
 impl Diary {
     pub fn new() -> Self {
-        let (tx, rx) = unbounded();
-        Self { tx, rx }
+        Self::default()
     }
 
     pub fn write(&self, line: impl Into<String>) {
-        self.tx.send(line.into()).expect("the diary holds both ends");
+        self.0.change(|lines| lines.push_back(line.into()));
     }
 
     pub fn read(&self) -> Vec<String> {
-        self.rx.try_iter().collect()
+        self.0.change(|lines| lines.drain(..).collect())
     }
 
-    pub fn wait(&self, line: &str) {
-        while self.rx.recv_timeout(LONG).expect(line) != line {}
+    /// Reads up to this line.
+    pub async fn wait(&self, line: &str) {
+        self.0.find(|lines| iter::from_fn(|| lines.pop_front()).find(|next| next == line)).await;
+    }
+}
+
+/// Holds up whoever waits for it, until it is opened.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<Watched<bool>>);
+
+impl Gate {
+    pub fn open(&self) {
+        self.0.change(|is_open| *is_open = true);
+    }
+
+    pub async fn opened(&self) {
+        self.0.find(|is_open| is_open.then_some(())).await;
     }
 }
 
@@ -166,69 +211,80 @@ pub struct Run {
     pub events: Receiver<Event>,
 }
 
-pub fn start(builder: SupervisorBuilder) -> Run {
-    let system = System::new();
+pub async fn start(system: &System, builder: SupervisorBuilder) -> Run {
     let events = builder.subscribe();
-    let supervisor = system.block_on(builder.start(&system)).expect("all children start");
-    Run { system, supervisor, events }
+    let supervisor = builder.start(system).await.expect("all children start");
+    Run { system: system.clone(), supervisor, events }
 }
 
 impl Run {
-    pub fn wait<T>(&self, what: &str, mut found: impl FnMut(&Event) -> Option<T>) -> T {
-        loop {
-            let event = self.events.recv_timeout(LONG).unwrap_or_else(|_| panic!("no {what}"));
-            if let Some(found) = found(&event) {
-                return found;
+    /// What `look` finds: it gives others their turn meanwhile, and now and then a moment passes.
+    pub async fn look<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        const MOMENT: Duration = Duration::from_millis(1);
+        let clock = &self.system.host().clock;
+        let latest = clock.now() + LONG;
+        while clock.now() < latest {
+            for _ in 0..100 {
+                if let Some(found) = look() {
+                    return found;
+                }
+                futures_lite::future::yield_now().await;
             }
+            clock.sleep(MOMENT).await;
         }
+        panic!("no {what}")
     }
 
-    pub fn exited(&self, child: &str) -> ExitReason {
+    /// What is found in the next event that has it.
+    pub async fn wait<T>(&self, what: &str, mut found: impl FnMut(&Event) -> Option<T>) -> T {
+        self.look(what, || self.events.try_iter().find_map(|event| found(&event))).await
+    }
+
+    pub async fn exited(&self, child: &str) -> ExitReason {
         self.wait("exit", |event| match event {
             Event::ChildExited { id, reason, .. } if id == child => Some(reason.clone()),
             _ => None,
         })
+        .await
     }
 
-    pub fn started(&self, child: &str) -> u32 {
+    pub async fn started(&self, child: &str) -> u32 {
         self.wait("start", |event| match event {
             Event::ChildStarted { id, incarnation, .. } if id == child => Some(*incarnation),
             _ => None,
         })
+        .await
     }
 
-    pub fn restarted(&self) -> Vec<String> {
+    pub async fn restarted(&self) -> Vec<String> {
         self.wait("restart", |event| match event {
             Event::Restarted { children, .. } => Some(children.clone()),
             _ => None,
         })
+        .await
     }
 
-    pub fn link(&self, id: &str) -> actors_core::Link<Worker> {
-        self.system.block_on(self.supervisor.child(id)).expect("a worker with this id")
+    pub async fn link(&self, id: &str) -> Link<Worker> {
+        self.supervisor.child(id).await.expect("a worker with this id")
     }
 
-    pub fn which(&self) -> Vec<ChildInfo> {
-        self.system.block_on(self.supervisor.which_children()).expect("the supervisor runs")
+    pub async fn which(&self) -> Vec<ChildInfo> {
+        self.supervisor.which_children().await.expect("the supervisor runs")
     }
 
-    pub fn info(&self, id: &str) -> Option<ChildInfo> {
-        self.which().into_iter().find(|info| info.id == id)
+    pub async fn info(&self, id: &str) -> Option<ChildInfo> {
+        self.which().await.into_iter().find(|info| info.id == id)
     }
 
-    pub fn status(&self, id: &str) -> Option<ChildStatus> {
-        self.info(id).map(|info| info.status)
+    pub async fn status(&self, id: &str) -> Option<ChildStatus> {
+        self.info(id).await.map(|info| info.status)
     }
 
-    pub fn call<M: Message>(&self, link: &actors_core::Link<Worker>, message: M) -> M::Reply
+    pub async fn call<M: Message>(&self, link: &Link<Worker>, message: M) -> M::Reply
     where
         Worker: Handler<M>,
     {
-        self.system.block_on(async { link.call(message).within(LONG).await }).expect("it answers")
-    }
-
-    pub fn down(&self) -> ExitReason {
-        self.system.block_on(self.supervisor.link().down()).reason
+        link.call(message).within(LONG).await.expect("it answers")
     }
 }
 
