@@ -197,7 +197,7 @@ fn sup_2_sup_31_a_supervisor_is_adopted_with_its_children() {
 /// A static child may be one that runs; it keeps its address when its supervisor is restarted.
 #[test]
 fn sup_14_an_adopted_static_child_is_restarted_with_its_supervisor() {
-    sim::search(0..100, |sim| async move {
+    sim::search(0..seeds(), |sim| async move {
         let system = System::builder().host(sim.node("a")).build();
         let diary = Diary::new();
         let actor = system.spawn(Worker::new("a", &diary));

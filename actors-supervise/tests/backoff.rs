@@ -54,7 +54,7 @@ impl Patient {
 
 #[test]
 fn sup_33_waits_grow_and_begin_anew_when_the_child_has_run_long_enough() {
-    sim::search(0..50, |sim| async move {
+    sim::search(0..seeds(), |sim| async move {
         let backoff = Backoff::exponential(seconds(1), seconds(4)).jitter(0);
         let child = Patient::new(&sim, backoff.reset_after(seconds(60))).await;
         for wait in [1, 2, 4, 4] {
@@ -70,7 +70,7 @@ fn sup_33_waits_grow_and_begin_anew_when_the_child_has_run_long_enough() {
 
 #[test]
 fn sup_33_without_more_ten_seconds_are_long_enough() {
-    sim::search(0..50, |sim| async move {
+    sim::search(0..seeds(), |sim| async move {
         let backoff = Backoff::exponential(seconds(1), seconds(4)).jitter(0);
         let child = Patient::new(&sim, backoff).await;
         assert_eq!(child.crash().await, seconds(1));
@@ -83,7 +83,7 @@ fn sup_33_without_more_ten_seconds_are_long_enough() {
 
 #[test]
 fn sup_33_jitter_makes_waits_longer_by_chance() {
-    sim::search(0..50, |sim| async move {
+    sim::search(0..seeds(), |sim| async move {
         let child = Patient::new(&sim, Backoff::exponential(seconds(4), seconds(4))).await;
         let mut waits = Vec::new();
         for _ in 0..10 {

@@ -296,8 +296,7 @@ fn sup_5_a_clone_that_panics_stays_there() {
             self.0 as usize
         }
     }
-    let system = System::new();
-    system.block_on(async {
+    everywhere(|system| async move {
         let spec = ChildSpec::new("a", || Unclonable(0)).from_state_before(1);
         let supervisor =
             Supervisor::builder(Strategy::OneForOne).child(spec).start(&system).await.unwrap();
@@ -310,12 +309,12 @@ fn sup_5_a_clone_that_panics_stays_there() {
 
 #[test]
 fn sup_1_a_state_cannot_be_kept_before_every_zeroth_message() {
-    let system = System::new();
-    let clerk =
-        || Clerk { notes: Vec::new(), failures: Arc::default(), deliveries: Arc::default() };
-    let spec = ChildSpec::new("a", clerk).from_state_before(0);
-    let started =
-        system.block_on(Supervisor::builder(Strategy::OneForOne).child(spec).start(&system));
-    let error = SupervisorError::Spec(SpecError::ZeroEvery("a".into()));
-    assert_eq!(started.map(drop), Err(error));
+    everywhere(|system| async move {
+        let clerk =
+            || Clerk { notes: Vec::new(), failures: Arc::default(), deliveries: Arc::default() };
+        let spec = ChildSpec::new("a", clerk).from_state_before(0);
+        let started = Supervisor::builder(Strategy::OneForOne).child(spec).start(&system).await;
+        let error = SupervisorError::Spec(SpecError::ZeroEvery("a".into()));
+        assert_eq!(started.map(drop), Err(error));
+    });
 }
