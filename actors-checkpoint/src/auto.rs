@@ -1,6 +1,12 @@
 //! Checkpoints without code in the actor.
 
-use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    num::NonZeroU64,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use actors_core::{Actor, CallError, Link, System, WeakLink, supervision::Observer};
 use parking_lot::Mutex;
@@ -66,8 +72,8 @@ const BUFFERS: usize = 4;
 /// - A state that is as it was at the last checkpoint is not stored again. Without a message since then it
 ///   is not even captured. `exec` and `update_state` count as messages.
 /// - One checkpoint is under way at a time. One that is due meanwhile is taken when it is done.
-/// - The actor captures, and does not wait for the answer. One that was refused, or lost, is logged, and
-///   taken anew when the next one is due.
+/// - The actor captures, and does not wait for the answer. One that was refused, or lost, or whose capture
+///   has failed or panicked, is logged, and taken anew when the next one is due.
 /// - Versions are counted on from what the levels have, unless [`version_by`](Self::version_by) says them.
 pub struct AutoCheckpoint<A: Actor>(Arc<Mutex<Auto<A>>>);
 
@@ -164,13 +170,14 @@ impl<A: Actor> Observer<A> for AutoCheckpoint<A> {
         let mut auto = self.0.lock();
         auto.actor = Some((actor.clone(), system.clone()));
         let Some(period) = auto.period else { return };
-        let (own, clock) = (Self(self.0.clone()), system.host().clock.clone());
+        // It ends with the observer, which another one may replace, and with the actor.
+        let (own, clock) = (Arc::downgrade(&self.0), system.host().clock.clone());
         system.spawn_task(async move {
             loop {
                 clock.sleep(period).await;
+                let (Some(own), Some(actor)) = (own.upgrade(), actor.upgrade()) else { return };
                 // Between two lives it waits for the next one.
-                let Some(actor) = actor.upgrade() else { return };
-                let own = Self(own.0.clone());
+                let own = Self(own);
                 let asked = actor.update_state(move |actor| own.tick(actor));
                 if matches!(asked, Err(CallError::Closed)) {
                     return;
@@ -194,7 +201,7 @@ impl<A: Actor> AutoCheckpoint<A> {
     fn tick(&self, actor: &A) {
         let mut auto = self.0.lock();
         auto.own_messages += 1;
-        if auto.handled != auto.taken_at || std::mem::take(&mut auto.is_due) {
+        if auto.handled != auto.taken_at || auto.is_due {
             self.take(&mut auto, actor);
         }
     }
@@ -204,12 +211,13 @@ impl<A: Actor> AutoCheckpoint<A> {
             auto.is_due = true;
             return;
         }
+        auto.is_due = false;
         auto.taken_at = auto.handled;
         let Some((blob, version)) = auto.changed(actor) else { return };
         auto.version = version;
         auto.last = Some(blob.clone());
-        auto.is_storing = true;
         let Some((_, system)) = &auto.actor else { return };
+        auto.is_storing = true;
         let put = Put {
             key: auto.key.clone(),
             version,
@@ -258,13 +266,17 @@ impl<A: Actor> Auto<A> {
         if version == Some(self.version) && self.last.is_some() {
             return None;
         }
-        let blob = match (self.capture)(actor, &mut self.buffers) {
-            Ok(blob) => blob,
-            Err(error) => {
-                tracing::warn!(key = %self.key, %error, "no checkpoint");
-                return None;
-            }
+        let capture = AssertUnwindSafe(|| (self.capture)(actor, &mut self.buffers));
+        let why = match catch_unwind(capture) {
+            Ok(Ok(blob)) => return self.unless_same(blob, version),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the capture has panicked".into(),
         };
+        tracing::warn!(key = %self.key, why, "no checkpoint");
+        None
+    }
+
+    fn unless_same(&self, blob: Blob, version: Option<Version>) -> Option<(Blob, Version)> {
         let is_same = self.last.as_ref() == Some(&blob);
         (!is_same || version.is_some()).then(|| (blob, version.unwrap_or(self.version + 1)))
     }

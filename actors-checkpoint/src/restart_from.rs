@@ -222,6 +222,10 @@ impl<A: Actor> RestartSource<A> for RestartFrom<A> {
     ) -> Result<A, StartError> {
         self.state(last).await
     }
+
+    fn name(&self) -> &'static str {
+        "checkpoint"
+    }
 }
 
 impl<A: Actor> fmt::Debug for RestartFrom<A> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use actors_checkpoint::{
-    CheckpointLink, Checkpointing, CheckpointingConfig, IntervalChange, LoadError, PutError,
+    Blob, CheckpointLink, Checkpointing, CheckpointingConfig, IntervalChange, LoadError, PutError,
     Reached, RestoreError, SaveError, Skipped, export,
 };
 use actors_core::{
@@ -128,6 +128,13 @@ fn ckpt_4_every_request_crosses() {
         assert_eq!(remote.restore_best("k").await.expect("found").level, 2);
         assert_eq!(remote.inventory().await, Ok(vec![("k".into(), vec![1])]));
         assert_eq!(remote.checkpoints().await.expect("it answers").len(), 1);
+        let batch = vec![("batch".into(), 1, Blob::raw(&[1_u8]))];
+        let report = remote.checkpoint_batch(batch, 2).await.expect("it answers");
+        assert_eq!((report.level, report.refused), (2, vec![]));
+        assert_eq!(remote.reset("batch").await, Ok(1));
+        let later = remote.checkpoint_later("later", 1, Arc::new(vec![1_u8]), 2).await;
+        assert!(matches!(later, Err(PutError::Call(CallError::NotExported(_)))), "{later:?}");
+        assert!(matches!(remote.subscribe().await, Err(CallError::NotExported(_))));
         assert_eq!(remote.protect(1).await, Ok(1));
         assert_eq!(remote.save().await, Err(SaveError::NoDirectory));
         assert_eq!(remote.load().await, Err(LoadError::NoDirectory));

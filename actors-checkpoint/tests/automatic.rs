@@ -9,10 +9,10 @@ use std::{
 };
 
 use actors_checkpoint::{
-    AutoCheckpoint, Blob, Checkpoint, CheckpointLink, Checkpointing, CheckpointingConfig,
+    AutoCheckpoint, Blob, Checkpoint, CheckpointLink, Checkpointing, CheckpointingConfig, PutError,
     RestartFrom, RestoreError,
 };
-use actors_core::{Actor, Context, Handler, Link, Message, System, sim};
+use actors_core::{Actor, Context, Handler, Link, Message, StartError, System, sim};
 use actors_supervise::{ChildSpec, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink};
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +164,69 @@ fn ckpt_17_a_state_that_is_as_it_was_is_not_stored_again() {
         until_saved(&system, &store, 2).await;
         let inventory = store.inventory().await.expect("it answers");
         assert!(inventory[0].1.ends_with(&[1, 2]), "versions are counts: {inventory:?}");
+    });
+}
+
+/// A capture that panics stays in the observer: in its ticks, which are messages to the actor, too.
+#[test]
+fn ckpt_17_a_capture_that_panics_costs_the_actor_nothing() {
+    sim::search(0..20, |sim| async move {
+        let system = System::builder().host(sim.node("a")).build();
+        let store = level(&system, CheckpointingConfig::level(1));
+        let auto = AutoCheckpoint::of(&store, "counter", |counter: &Counter, into| {
+            assert!(counter.count >= 5, "as it was told");
+            counter.capture(into)
+        });
+        let auto = auto.every_messages(1).every(Duration::from_secs(1));
+        let spec = ChildSpec::new("counter", Counter::default).observe(auto);
+        let (_supervisor, counter) = supervised(&system, spec).await;
+        for count in 1..=5 {
+            assert_eq!(counter.call(Add).await, Ok(count));
+            sim.sleep(Duration::from_secs(2)).await;
+        }
+        let saved = store.restore_state::<Counter>("counter", 1).await.expect("saved");
+        assert_eq!(saved.state.count, 5);
+    });
+}
+
+/// An observer set in `init` is another one in each life: the ticks of the former end with it.
+#[test]
+fn ckpt_17_ticks_end_with_their_observer() {
+    struct Observed(Link<Checkpointing>, Arc<AtomicU32>);
+
+    impl Actor for Observed {
+        async fn init(&mut self, cx: &mut Context<Self>) -> Result<(), StartError> {
+            let captures = self.1.clone();
+            // As many captures as ticks: the state is never stored.
+            let auto = AutoCheckpoint::of(&self.0, "k", move |_: &Self, _| {
+                captures.fetch_add(1, Ordering::SeqCst);
+                Err(PutError::Encode("as it was told".into()))
+            });
+            cx.observe(auto.every(Duration::from_secs(1)));
+            Ok(())
+        }
+    }
+
+    sim::search(0..10, |sim| async move {
+        let system = System::builder().host(sim.node("a")).build();
+        let store = level(&system, CheckpointingConfig::level(1));
+        let captures = Arc::new(AtomicU32::new(0));
+        let counted = captures.clone();
+        let spec = ChildSpec::new("observed", move || Observed(store.clone(), counted.clone()));
+        let supervisor = Supervisor::builder(Strategy::OneForOne).limit(OFTEN).child(spec);
+        let supervisor = supervisor.start(&system).await.expect("it starts");
+        let observed: Link<Observed> = supervisor.child("observed").await.expect("it is there");
+        for _ in 0..5 {
+            assert!(observed.exec(|_| panic!("as it was told")).await.is_err());
+        }
+        observed.exec(|_| ()).await.expect("the sixth life");
+        sim.sleep(Duration::from_millis(1500)).await;
+        assert_eq!(captures.load(Ordering::SeqCst), 1, "one observer, one tick, one message since");
+        let handled = observed.query(|_| ()).await;
+        assert_eq!(handled, Ok(()));
+        let before = observed.erase().info().handled;
+        sim.sleep(Duration::from_secs(10)).await;
+        assert!(observed.erase().info().handled - before <= 11, "one tick a second");
     });
 }
 

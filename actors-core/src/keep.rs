@@ -135,8 +135,7 @@ impl<A: Actor> ActorCell<A> {
         let kept = catch_unwind(AssertUnwindSafe(|| {
             keeping.in_hand = None;
             if let Some(watching) = &mut keeping.watching {
-                watching.look(actor);
-                watching.count();
+                watching.look_before_message(actor);
             }
             if let Some(look) = &mut keeping.before {
                 look(actor);

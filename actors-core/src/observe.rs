@@ -34,8 +34,11 @@ impl<A: Actor> Watching<A> {
         self.observer.observe(actor, self.handled);
     }
 
-    pub(crate) const fn count(&mut self) {
+    /// The next message counts, whatever becomes of the look before it.
+    pub(crate) fn look_before_message(&mut self, actor: &A) {
+        let handled = self.handled;
         self.handled += 1;
+        self.observer.observe(actor, handled);
     }
 }
 

@@ -78,5 +78,5 @@ impl fmt::Display for Path<'_> {
 }
 
 const DEFAULT_ID: &str = "supervisor";
-/// Supervisors that adopt each other in a circle have no root.
+/// A chain that is read while it changes might have no end.
 const DEEPEST: usize = 64;
