@@ -2,11 +2,18 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use actors_core::{
     Actor, BoxFuture, Call, CallError, Context, ExitReason, Handler, Link, Message, ReplyTo,
     Status, System,
+    host::{Clock, Host, Time},
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere, real_hosts};
 
@@ -221,6 +228,8 @@ fn core_41_a_question_handed_on_ends_with_the_one_it_reached() {
     });
 }
 
+const BRIEF: Duration = Duration::from_micros(5432);
+
 /// Asks, and leaves the waiting to somebody else.
 struct Asks(Link<Slow>);
 
@@ -230,7 +239,7 @@ impl Message for Asks {
 
 impl Handler<Asks> for Slow {
     async fn handle(&mut self, Asks(slow): Asks, _cx: &mut Context<Self>) -> Call<u64> {
-        slow.call(Wait(0)).within(Duration::from_millis(5))
+        slow.call(Wait(0)).within(BRIEF)
     }
 }
 
@@ -242,6 +251,37 @@ fn core_11_a_question_that_leaves_its_actor_keeps_its_time() {
         let question = asker.call(Asks(slow.clone())).await.unwrap();
         assert_eq!(question.await, Err(CallError::Timeout));
     });
+}
+
+/// Outside of its actor, too, it is by the clock of its own system that it waits.
+#[test]
+fn core_11_a_question_that_leaves_its_actor_waits_by_its_systems_clock() {
+    struct Counted(Arc<dyn Clock>, Arc<AtomicU32>);
+
+    impl Clock for Counted {
+        fn now(&self) -> Time {
+            self.0.now()
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            if duration == BRIEF {
+                self.1.fetch_add(1, Ordering::SeqCst);
+            }
+            self.0.sleep(duration)
+        }
+    }
+
+    for (name, host) in real_hosts() {
+        let sleeps = Arc::new(AtomicU32::new(0));
+        let clock = Arc::new(Counted(host.clock.clone(), sleeps.clone()));
+        let system = System::builder().name(name).host(Host { clock, ..host }).build();
+        system.block_on(async {
+            let (slow, asker) = (system.spawn(Slow), system.spawn(Slow));
+            let question = asker.call(Asks(slow.clone())).await.unwrap();
+            assert_eq!(question.await, Err(CallError::Timeout));
+        });
+        assert_eq!(sleeps.load(Ordering::SeqCst), 1, "on {name}");
+    }
 }
 
 /// Blocking calls work on plain threads and are refused where they could deadlock.
