@@ -1,8 +1,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
-/// Why an actor (or a task, or a node) is no more. Plain data: it crosses nodes as it is.
+/// Why an actor (or a task, or a node) is no more. Plain data: it crosses nodes as it is. Its texts are
+/// shared, not copied, by its clones: every monitor and supervisor gets one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ExitReason {
@@ -11,18 +13,18 @@ pub enum ExitReason {
     /// It was asked to stop as a part of an orderly shutdown.
     Shutdown,
     /// As [`Shutdown`](Self::Shutdown), with a word on why.
-    ShutdownWith(String),
+    ShutdownWith(SmolStr),
     /// It was killed: no handler ran to its end.
     Killed,
     /// A handler or hook panicked.
     Panic {
         /// The panic message.
-        message: String,
+        message: SmolStr,
         /// The type of the message that was being handled, or the name of the hook.
-        during: String,
+        during: SmolStr,
     },
     /// It ended itself with an error.
-    Error(String),
+    Error(SmolStr),
     /// There was no such actor when it was asked for.
     NoProc,
     /// The connection to its node was lost; nothing is known about the actor itself.
@@ -30,7 +32,7 @@ pub enum ExitReason {
     /// Its node was declared dead.
     NodeFailure {
         /// The name of the node.
-        node: String,
+        node: SmolStr,
     },
     /// It did not end in the time given.
     TimedOut,

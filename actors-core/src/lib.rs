@@ -83,6 +83,7 @@ pub use recipient::Recipient;
 pub use reply::ReplyTo;
 pub use root::Root;
 pub use router::{Router, Routing};
+pub use smol_str::SmolStr;
 pub use stuck::{Stuck, StuckPolicy};
 pub use system::{System, SystemBuilder};
 pub use timer::Timer;

@@ -9,6 +9,8 @@ use std::{
     task::{Context as TaskContext, Poll, Wake, Waker},
 };
 
+use smol_str::SmolStr;
+
 use crate::{
     Actor, Context, ExitReason, GroupEpoch, MonitorRef, StartError,
     cell::{ActorCell, AnyCell, EPOCH, OVERTAKEN, Phase},
@@ -274,7 +276,7 @@ impl<A: Actor> Turn<'_, A> {
                 Step::Fail(error) => {
                     let reason = match &*error {
                         StartError::Ignore => ExitReason::Normal,
-                        error => ExitReason::Error(error.to_string()),
+                        error => ExitReason::Error(error.to_string().into()),
                     };
                     return self.fail(reason, *error);
                 }
@@ -421,7 +423,8 @@ impl<A: Actor> Turn<'_, A> {
     fn crash(&mut self, payload: Box<dyn std::any::Any + Send>) -> ExitReason {
         let message = panic_message(&*payload);
         drop_payload(payload);
-        let reason = ExitReason::Panic { message, during: (self.during.name)().to_owned() };
+        let reason =
+            ExitReason::Panic { message, during: SmolStr::new_static((self.during.name)()) };
         let frame = self.frame.take();
         here::orphaning(&reason, || drop_guarded(frame));
         self.report_cut(&reason);
@@ -463,12 +466,12 @@ fn take_end<A: Actor>(cell: &ActorCell<A>) -> Option<ExitReason> {
     reason
 }
 
-pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
-    payload
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a payload that is no text".to_owned())
+pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> SmolStr {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => SmolStr::new_static(text),
+        (None, Some(text)) => text.into(),
+        (None, None) => SmolStr::new_static("a payload that is no text"),
+    }
 }
 
 /// A waker of the cell that stands for no count of it; its clones do.

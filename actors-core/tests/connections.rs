@@ -91,7 +91,7 @@ async fn connect(a: &Link<Peer>, b: &Link<Peer>) -> Vec<ActorId> {
 
 fn first_cause() -> ExitReason {
     let during = std::any::type_name::<Tell>().to_owned();
-    ExitReason::Panic { message: "the first cause".into(), during }
+    ExitReason::Panic { message: "the first cause".into(), during: during.into() }
 }
 
 /// A sends m1 and m2 to a connected B, then fails: B sees m1, m2 and the exit, or ends after them.

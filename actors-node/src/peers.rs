@@ -253,7 +253,7 @@ impl Peers {
             self.broadcast(&Frame::Dead(peer.member.clone()));
         }
         self.calls.fail(id, &peer.member.name);
-        let reason = ExitReason::NodeFailure { node: peer.member.name.clone() };
+        let reason = ExitReason::NodeFailure { node: peer.member.name.as_str().into() };
         self.system.disconnected(id, &reason);
         self.hosting.owner_failed(id);
         self.emit(NodeEvent::Down { member: peer.member, cause });

@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use actors_core::{BoxFuture, ExitReason, StartError};
+use actors_core::{BoxFuture, ExitReason, SmolStr, StartError};
 use futures_lite::FutureExt;
 
 type Outcome<T> = Result<T, StartError>;
@@ -30,12 +30,12 @@ pub(crate) fn contained<T: Send + 'static>(
     })
 }
 
-fn panicked(payload: Box<dyn Any + Send>, during: &str) -> StartError {
-    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    let message = text.unwrap_or_else(|| "a payload that is no text".to_owned());
+fn panicked(payload: Box<dyn Any + Send>, during: &'static str) -> StartError {
+    let text = payload.downcast_ref::<&str>().copied().map(SmolStr::new_static);
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(SmolStr::new));
+    let message = text.unwrap_or(SmolStr::new_static("a payload that is no text"));
     if let Err(nested) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(nested);
     }
-    StartError::Exited(ExitReason::Panic { message, during: during.to_owned() })
+    StartError::Exited(ExitReason::Panic { message, during: SmolStr::new_static(during) })
 }

@@ -183,7 +183,7 @@ impl Machine {
             return;
         }
         self.tell(|| Told::HostFailed { node: node.clone(), children: victims.clone() });
-        let reason = ExitReason::NodeFailure { node };
+        let reason = ExitReason::NodeFailure { node: node.into() };
         let mut failed = Vec::new();
         let mut left = Vec::new();
         for &key in &victims {

@@ -568,6 +568,6 @@ fn wait(backoff: &Backoff, failures: u32) -> (Duration, Duration) {
 pub(crate) fn cause(error: &StartError) -> ExitReason {
     match error {
         StartError::Exited(reason) => reason.clone(),
-        other => ExitReason::Error(other.to_string()),
+        other => ExitReason::Error(other.to_string().into()),
     }
 }
