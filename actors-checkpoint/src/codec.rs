@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 ///     const NAME: &str = "json";
 ///     type Error = serde_json::Error;
 ///
-///     fn encode<T: Serialize + ?Sized>(value: &T, to: impl io::Write) -> Result<(), Self::Error> {
+///     fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write) -> Result<(), Self::Error> {
 ///         serde_json::to_writer(to, value)
 ///     }
 ///
@@ -43,7 +43,7 @@ pub trait Codec: 'static {
     ///
     /// # Errors
     /// The value does not serialise.
-    fn encode<T: Serialize + ?Sized>(value: &T, to: impl io::Write) -> Result<(), Self::Error>;
+    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write) -> Result<(), Self::Error>;
 
     /// The value that was encoded.
     ///
@@ -60,8 +60,8 @@ impl Codec for MessagePack {
     const NAME: &'static str = "MessagePack";
     type Error = Box<dyn std::error::Error>;
 
-    fn encode<T: Serialize + ?Sized>(value: &T, mut to: impl io::Write) -> Result<(), Self::Error> {
-        Ok(rmp_serde::encode::write(&mut to, value)?)
+    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write) -> Result<(), Self::Error> {
+        Ok(rmp_serde::encode::write(to, value)?)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Self::Error> {
