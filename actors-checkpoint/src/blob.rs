@@ -64,7 +64,10 @@ impl Blob {
     /// Captures a slice of numbers, or of other plain data, as its raw bytes: one copy, summed on
     /// the way, through no codec.
     pub fn raw<T: Pod>(elements: &[T]) -> Self {
-        Self::raw_into(&mut BytesMut::new(), elements)
+        let bytes: &[u8] = bytemuck::cast_slice(elements);
+        let mut copy = Vec::with_capacity(bytes.len());
+        let crc = copy_summed(bytes, |block| copy.extend_from_slice(block));
+        Self::raw_of::<T>(copy.into(), crc)
     }
 
     /// Captures any value as MessagePack.
@@ -192,12 +195,15 @@ impl Blob {
 
     /// Takes the room it needs from the buffer, which is empty.
     pub(crate) fn raw_into<T: Pod>(buffer: &mut BytesMut, elements: &[T]) -> Self {
-        let width = as_width::<T>();
         let bytes: &[u8] = bytemuck::cast_slice(elements);
         buffer.reserve(bytes.len());
         let crc = copy_summed(bytes, |block| buffer.extend_from_slice(block));
-        let kind = Kind::Raw { type_name: type_name::<T>().into(), width };
-        Self { kind, schema: 0, crc, bytes: buffer.split().freeze() }
+        Self::raw_of::<T>(buffer.split().freeze(), crc)
+    }
+
+    fn raw_of<T: Pod>(bytes: Bytes, crc: u32) -> Self {
+        let kind = Kind::Raw { type_name: type_name::<T>().into(), width: as_width::<T>() };
+        Self { kind, schema: 0, crc, bytes }
     }
 
     /// What a codec has written.

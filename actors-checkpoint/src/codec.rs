@@ -43,7 +43,8 @@ pub trait Codec: 'static {
     ///
     /// # Errors
     /// The value does not serialise.
-    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write) -> Result<(), Self::Error>;
+    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write)
+    -> Result<(), Self::Error>;
 
     /// The value that was encoded.
     ///
@@ -60,7 +61,10 @@ impl Codec for MessagePack {
     const NAME: &'static str = "MessagePack";
     type Error = Box<dyn std::error::Error>;
 
-    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write) -> Result<(), Self::Error> {
+    fn encode<T: Serialize + ?Sized>(
+        value: &T,
+        to: &mut impl io::Write,
+    ) -> Result<(), Self::Error> {
         Ok(rmp_serde::encode::write(to, value)?)
     }
 

@@ -113,7 +113,10 @@ impl Codec for Json {
     const NAME: &str = "json";
     type Error = serde_json::Error;
 
-    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write) -> Result<(), Self::Error> {
+    fn encode<T: Serialize + ?Sized>(
+        value: &T,
+        to: &mut impl io::Write,
+    ) -> Result<(), Self::Error> {
         serde_json::to_writer(to, value)
     }
 

@@ -22,20 +22,21 @@ impl Checkpointing {
         cx: &Context<Self>,
     ) {
         let own = self.level;
-        let newer =
-            if put.only_newer { self.store.refuse_old(&put.key, put.version) } else { Ok(()) };
-        let stored = newer.and_then(|()| self.store(&put.key, put.version, &put.blob, put.level));
+        let Put { key, version, blob, level, only_newer } = put;
+        let newer = if only_newer { self.store.refuse_old(&key, version) } else { Ok(()) };
+        let above = self.parent_towards(level).cloned().map(|parent| (parent, blob.clone()));
+        let stored = newer.and_then(|()| self.store(&key, version, blob, level));
         if let Err(why) = stored {
             return reply.answer(Err(PutError::Refused { level: own, reached: None, why }));
         }
-        let Some(parent) = self.parent_towards(put.level).cloned() else {
+        let Some((parent, blob)) = above else {
             return reply.answer(Ok(Reached { level: own }));
         };
         let delta = match is_elsewhere(&parent, cx) {
-            true => self.changed_since_sent(&put.key, put.version, &put.blob, cx).await,
+            true => self.changed_since_sent(&key, version, &blob, cx).await,
             false => None,
         };
-        let above = Above::send(parent, put, delta);
+        let above = Above::send(parent, Put { key, version, blob, level, only_newer }, delta);
         cx.spawn_task(async move {
             reply.answer(match above.answer().await {
                 Ok(answer) => answer.map_err(|error| error.stored_at(own)),
@@ -67,14 +68,13 @@ impl Checkpointing {
         &mut self,
         key: &Key,
         version: Version,
-        blob: &Blob,
+        blob: Blob,
         towards: u8,
     ) -> Result<(), StoreError> {
         let level = self.level;
-        let (state_key, blob) = (key.clone(), blob.clone());
         let stored = match self.hold {
-            Some(hold) if towards >= hold => self.store.put_held(state_key, version, blob),
-            _ => self.store.put(state_key, version, blob),
+            Some(hold) if towards >= hold => self.store.put_held(key.clone(), version, blob),
+            _ => self.store.put(key.clone(), version, blob),
         };
         match stored {
             Ok(evicted) => {
@@ -110,7 +110,7 @@ impl Checkpointing {
         let own = self.level;
         let mut refused = Vec::new();
         entries.retain(|(key, version, blob)| {
-            let stored = self.store(key, *version, blob, level);
+            let stored = self.store(key, *version, blob.clone(), level);
             stored
                 .map_err(|why| {
                     refused.push(Refused { key: key.clone(), version: *version, level: own, why });
