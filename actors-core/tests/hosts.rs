@@ -56,6 +56,25 @@ fn tasks_run_on_several_threads() {
     });
 }
 
+/// A runtime may keep what a task has started last for the task's own thread, as tokio does: a worker of ours
+/// must not wait there.
+#[test]
+fn a_worker_runs_while_the_task_that_started_it_blocks() {
+    on_each(|system| {
+        if system.host().executor.threads() == Some(1) {
+            return;
+        }
+        let (tell, told) = crossbeam_channel::bounded(1);
+        let (done, is_done) = crossbeam_channel::bounded(1);
+        let host = system.host().clone();
+        system.spawn_task(async move {
+            host.executor.spawn_worker(Box::pin(async move { tell.send(()).unwrap() }));
+            done.send(told.recv_timeout(Duration::from_secs(10))).unwrap();
+        });
+        assert_eq!(is_done.recv_timeout(Duration::from_secs(20)).unwrap(), Ok(()));
+    });
+}
+
 #[test]
 fn a_task_that_panics_takes_no_other_with_it() {
     on_each(|system| {

@@ -196,7 +196,7 @@ fn pause(reps: usize, divisor: usize) -> anyhow::Result<Row> {
     let steps = 20 * reps;
     let owner = system.spawn(Owner {
         state: vec![1.5; 16 * MIB / 8 / divisor],
-        capture: Capture::new(6),
+        capture: Capture::new(10),
         store: store.clone(),
         version: 0,
     });
