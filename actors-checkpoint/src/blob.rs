@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     Codec, MessagePack, PutError, RestoreError,
     checksum::{copy_summed, crc32},
+    identity::Identity,
 };
 
 const _: () = assert!(
@@ -51,13 +52,16 @@ pub enum Kind {
 /// assert_eq!(names.decode::<Vec<String>>()?, ["a", "b"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Blob {
     kind: Kind,
     schema: u32,
     crc: u32,
     #[serde(with = "crate::chunked")]
     bytes: Bytes,
+    /// Of the capture of these bytes. No part of the value.
+    #[serde(skip, default)]
+    identity: Identity,
 }
 
 impl Blob {
@@ -89,8 +93,8 @@ impl Blob {
     }
 
     /// A blob of its parts, as a reader of files has them. The checksum is taken as given.
-    pub const fn from_parts(bytes: Bytes, kind: Kind, schema: u32, crc: u32) -> Self {
-        Self { kind, schema, crc, bytes }
+    pub fn from_parts(bytes: Bytes, kind: Kind, schema: u32, crc: u32) -> Self {
+        Self { kind, schema, crc, bytes, identity: Identity::default() }
     }
 
     /// The same state under a schema version: a number that the owner of the type raises when its
@@ -188,6 +192,16 @@ impl Blob {
         self.crc
     }
 
+    /// Two blobs of one identity and schema are the same state. So may be those of two.
+    pub(crate) const fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Makes it known as the same capture as another one, of which it was read back.
+    pub(crate) const fn identify(&mut self, identity: Identity) {
+        self.identity = identity;
+    }
+
     /// The same blob in memory of its own, so that it keeps no larger buffer alive.
     pub(crate) fn detached(&self) -> Self {
         Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }
@@ -203,20 +217,20 @@ impl Blob {
 
     fn raw_of<T: Pod>(bytes: Bytes, crc: u32) -> Self {
         let kind = Kind::Raw { type_name: type_name::<T>().into(), width: as_width::<T>() };
-        Self { kind, schema: 0, crc, bytes }
+        Self::from_parts(bytes, kind, 0, crc)
     }
 
     /// What a codec has written.
     pub(crate) fn encoded<C: Codec>(bytes: Bytes) -> Self {
-        Self { kind: Kind::of_codec::<C>(), schema: 0, crc: crc32(&bytes), bytes }
+        let crc = crc32(&bytes);
+        Self::from_parts(bytes, Kind::of_codec::<C>(), 0, crc)
     }
 
     /// As [`raw_into`](Self::raw_into), of what a codec has written.
     pub(crate) fn encoded_into<C: Codec>(buffer: &mut BytesMut, bytes: &[u8]) -> Self {
         buffer.reserve(bytes.len());
         let crc = copy_summed(bytes, |block| buffer.extend_from_slice(block));
-        let kind = Kind::of_codec::<C>();
-        Self { kind, schema: 0, crc, bytes: buffer.split().freeze() }
+        Self::from_parts(buffer.split().freeze(), Kind::of_codec::<C>(), 0, crc)
     }
 
     fn check(&self, found: u32) -> Result<(), RestoreError> {
@@ -253,6 +267,15 @@ const fn as_width<T>() -> u32 {
     const { assert!(size_of::<T>() > 0 && size_of::<T>() <= u32::MAX as usize) };
     size_of::<T>() as u32
 }
+
+impl PartialEq for Blob {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { kind, schema, crc, bytes, identity: _ } = self;
+        (kind, *schema, *crc) == (&other.kind, other.schema, other.crc) && *bytes == other.bytes
+    }
+}
+
+impl Eq for Blob {}
 
 impl fmt::Debug for Blob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -52,6 +52,7 @@ mod delta;
 mod error;
 mod event;
 mod export;
+mod identity;
 mod interval;
 mod key;
 mod link;

@@ -336,11 +336,14 @@ impl Message for Load {
 pub struct LoadReport {
     /// The number of the snapshot.
     pub snapshot: Version,
+    /// False if no snapshot is whole, and this is what can be read of the newest one, and in place of what it
+    /// has lost, of older ones.
+    pub is_whole: bool,
     /// States that are new here.
     pub loaded: usize,
     /// States of the snapshot that do not fit here, and why.
     pub left_out: Vec<(Key, Version, StoreError)>,
-    /// What is corrupt in the directory: newer snapshots, the manifest.
+    /// What is corrupt in the directory: newer snapshots, states that they have lost, the manifest.
     pub corrupt: Vec<SnapshotError>,
 }
 

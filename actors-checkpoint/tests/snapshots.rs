@@ -576,11 +576,12 @@ fn ckpt_9_a_manifest_names_no_other_files_than_versions() {
     let whole = disk.read(&manifest).expect("it is there");
     // The name of version 1 ends where the record of version 2 begins.
     let name = b"snapshot-0000000000000001.data";
-    assert_eq!(&whole[38..68], name);
+    assert_eq!(&whole[44..74], name);
     for other in ["LOCK", "MANIFEST", "snapshot-0000000000000002.data", "../x", "", "a.tmp"] {
         let length = (other.len() as u16).to_le_bytes();
         let mut bytes =
-            [&whole[..36], &length, other.as_bytes(), &whole[68..whole.len() - 4]].concat();
+            [&whole[..38], &length, &whole[40..44], other.as_bytes(), &whole[74..whole.len() - 4]]
+                .concat();
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
         overwrite(&disk, &manifest, &bytes);
         let writer = open(&disk).expect("it opens");
@@ -598,7 +599,7 @@ fn ckpt_9_a_state_with_fields_that_no_writer_gives_it_is_refused() {
     writer.commit(1, &[("a".into(), 1, text)], b"").expect("committed");
     let whole = disk.read(&data_file(1)).expect("it is there");
     let record = 44;
-    for (field, value) in [(28, 4_u32), (32, 3), (32, u32::MAX)] {
+    for (field, value) in [(28, 4_u32), (32, 4), (32, u32::MAX)] {
         let mut bytes = whole.clone();
         bytes[record + field..][..4].copy_from_slice(&value.to_le_bytes());
         let head = record + 41;
@@ -700,11 +701,18 @@ fn the_files_are_those_of_the_documentation() {
     let disk = SimDisk::new(1);
     let mut writer = open(&disk).expect("it opens");
     let text = Blob::encode("hi").expect("it encodes").with_schema(1);
-    let entries = [("a".into(), 6, text), ("b".into(), 7, Blob::raw(&[1_u16, 2]))];
+    let entries = [
+        ("a".into(), 6, text),
+        ("b".into(), 7, Blob::raw(&[1_u16, 2])),
+        ("c".into(), 5, Blob::raw(&[0xcc_u8; 200])),
+    ];
     writer.commit(7, &entries, b"m").expect("committed");
+    writer.commit(8, &entries[2..], b"").expect("committed");
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats.md");
     let documented = std::fs::read_to_string(page).expect("the page is there");
-    for (name, file) in [("data", data_file(7)), ("manifest", Path::new(DIR).join("MANIFEST"))] {
+    let manifest = Path::new(DIR).join("MANIFEST");
+    let vectors = [("data", data_file(7)), ("reference", data_file(8)), ("manifest", manifest)];
+    for (name, file) in vectors {
         let start = format!("<!-- test vector: {name} -->\n```\n");
         let at = documented.find(&start).expect("the page has it") + start.len();
         let end = documented[at..].find("```").expect("it ends") + at;

@@ -7,8 +7,8 @@ use actors_checkpoint::{
     message::{Changes, Cursor, Put, PutDelta, PutMany},
 };
 use actors_core::sim::SimDisk;
-use actors_fuzz::{base, committed, data_file, entries, open, read};
-use bytes::{Bytes, BytesMut};
+use actors_fuzz::{base, committed, data_file, entries, open, read, references};
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 fn main() -> io::Result<()> {
@@ -19,14 +19,24 @@ fn main() -> io::Result<()> {
         [("empty", vec![]), ("codec", vec![("k".into(), 7, other)]), ("kinds", entries(7))];
     for (name, entries) in commits {
         let disk = SimDisk::new(1);
-        open(&disk).commit(7, &entries, name.as_bytes()).expect("the disk does not fail");
+        let mut directory = open(&disk);
+        directory.commit(7, &entries, name.as_bytes()).expect("the disk does not fail");
         seed("data", name, &read(&disk, &data_file(7)))?;
         seed("manifest", name, &read(&disk, "MANIFEST"))?;
     }
     seed("manifest", "two", &read(&committed(), "MANIFEST"))?;
+    let disk = committed();
+    let mut directory = open(&disk);
+    let states = directory.load(3).expect("it is whole").entries;
+    let done = directory.commit(7, &states, b"referring").expect("the disk does not fail");
+    assert_eq!(done.referred, 2);
+    let referring = read(&disk, &data_file(7));
+    assert_eq!(references(&referring), Some(2));
+    seed("data", "referring", &referring)?;
+    seed("manifest", "three", &read(&disk, "MANIFEST"))?;
 
     let states = || entries(2);
-    let (key, version, blob) = states().swap_remove(1);
+    let (key, version, blob) = states().swap_remove(2);
     let put = Put { key: key.clone(), version, blob, level: 1, only_newer: false };
     message("put", 0, &put)?;
     let delta = delta();
@@ -72,7 +82,7 @@ impl Codec for Other {
     const NAME: &'static str = "other";
     type Error = <MessagePack as Codec>::Error;
 
-    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut BytesMut) -> Result<(), Self::Error> {
+    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write) -> Result<(), Self::Error> {
         MessagePack::encode(value, to)
     }
 

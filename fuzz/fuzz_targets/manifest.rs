@@ -3,19 +3,11 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
-
 use actors_checkpoint::{Snapshot, SnapshotProblem, Version};
-use actors_core::sim::SimDisk;
 use actors_fuzz::{
-    committed, data_file, entries, open, open_read_only, read, sealed_manifest, write,
+    BEFORE, entries, open, open_read_only, sealed_manifest, without_manifest, write,
 };
 use libfuzzer_sys::fuzz_target;
-
-static DATA: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
-    let disk = committed();
-    [1, 2].map(|version| read(&disk, &data_file(version)))
-});
 
 fuzz_target!(|manifest: &[u8]| {
     check(manifest);
@@ -23,24 +15,30 @@ fuzz_target!(|manifest: &[u8]| {
 });
 
 fn check(manifest: &[u8]) {
-    let disk = SimDisk::new(1);
-    for (version, data) in (1..).zip(&*DATA) {
-        write(&disk, &data_file(version), data);
-    }
+    let disk = without_manifest();
     write(&disk, "MANIFEST", manifest);
     let reader = open_read_only(&disk);
     let versions = reader.versions();
     assert!(versions.is_sorted_by(|one, next| one < next), "{versions:?}");
     let (newest, corrupt) = reader.load_newest();
     if !reader.corrupt().is_empty() {
-        assert_eq!(versions, [1, 2], "{corrupt:?}");
+        assert_eq!(versions, BEFORE, "{corrupt:?}");
     }
     newest.iter().for_each(assert_whole);
+    let _ = reader.load_remains();
 
     let mut writer = open(&disk);
-    assert_eq!(writer.versions(), versions);
+    assert_eq!((writer.versions(), writer.files()), (versions, reader.files()));
     let next = writer.newest().unwrap_or(0).saturating_add(1);
-    match writer.commit(next, &entries(next), b"meta") {
+    // What it has loaded it refers to, where the manifest says that it is needed.
+    let mut states = entries(next);
+    let loaded = writer.load_newest().0.map_or(Vec::new(), |found| found.entries);
+    for (key, version, blob) in loaded {
+        if let Some(same) = states.iter_mut().find(|(k, v, _)| *k == key && *v == version) {
+            same.2 = blob;
+        }
+    }
+    match writer.commit(next, &states, b"meta") {
         Ok(_) => {}
         Err(error) if next == Version::MAX => {
             assert!(matches!(error.what, SnapshotProblem::NotNewer { .. }), "{error}");

@@ -1,6 +1,9 @@
 //! What the fuzz targets share. `.ci/fuzz` runs them; `cargo run --example seeds` writes their seeds anew.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use actors_checkpoint::{Blob, Key, SnapshotDir, Version};
 use actors_core::{host::Disk, sim::SimDisk};
@@ -34,13 +37,22 @@ pub fn open_read_only(disk: &SimDisk) -> SnapshotDir {
     SnapshotDir::open_read_only(Arc::new(disk.clone()), DIR).expect("the disk does not fail")
 }
 
-/// States of every kind.
+/// States of every kind, some of which stay the same.
 pub fn entries(version: Version) -> Vec<(Key, Version, Blob)> {
+    static LASTING: LazyLock<[Blob; 2]> = LazyLock::new(|| [lasting(1), lasting(2)]);
+    let [first, second] = LASTING.clone();
     vec![
         ("text".into(), version, Blob::encode("state").expect("a text encodes")),
+        ("first".into(), 1, first),
         ("raw".into(), version, Blob::raw(&[version; 2]).with_schema(2)),
         (Key::new(""), 1, Blob::raw::<u32>(&[])),
+        ("second".into(), 2, second),
     ]
+}
+
+/// Large enough to be referred to.
+fn lasting(byte: u8) -> Blob {
+    Blob::raw(&[byte; 300])
 }
 
 /// The state that a change of state in a message is applied to, as version 1.
@@ -48,12 +60,36 @@ pub fn base() -> Blob {
     Blob::raw(&[7_u8; 64])
 }
 
-/// A disk with the versions 1 and 2.
+/// The versions that are there before those that are tested.
+pub const BEFORE: [Version; 3] = [1, 2, 3];
+
+/// A disk with the versions 2 and 3, and the file of version 1 to which both refer.
 pub fn committed() -> SimDisk {
     let disk = SimDisk::new(1);
     let mut directory = open(&disk);
-    for version in [1, 2] {
-        directory.commit(version, &entries(version), b"meta").expect("the disk does not fail");
+    for version in BEFORE {
+        let done = directory.commit(version, &entries(version), b"meta");
+        let done = done.expect("the disk does not fail");
+        assert_eq!(done.referred, if version == 1 { 0 } else { 2 });
+    }
+    assert_eq!((directory.versions(), directory.files().len()), (vec![2, 3], 3));
+    disk
+}
+
+/// The data files of [`committed`].
+pub fn data_files() -> &'static [Vec<u8>; 3] {
+    static DATA: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
+        let disk = committed();
+        BEFORE.map(|version| read(&disk, &data_file(version)))
+    });
+    &DATA
+}
+
+/// A disk with these alone.
+pub fn without_manifest() -> SimDisk {
+    let disk = SimDisk::new(1);
+    for (version, data) in BEFORE.into_iter().zip(data_files()) {
+        write(&disk, &data_file(version), data);
     }
     disk
 }
@@ -72,6 +108,25 @@ pub fn sealed_data(mut file: Vec<u8>) -> Vec<u8> {
     file
 }
 
+/// How many references a whole data file has.
+pub fn references(file: &[u8]) -> Option<usize> {
+    let mut at = end_of(file, 44, number(file, 28, 8)?)?;
+    let mut found = 0;
+    for _ in 0..number(file, 20, 8)? {
+        let names = number(file, at, 4)? + number(file, at + 4, 4)?;
+        let is_reference = number(file, at + 32, 4)? == REFERENCE;
+        found += usize::from(is_reference);
+        at = match is_reference {
+            true => end_of(file, at + 52, names)?,
+            false => end_of(file, at + 44, names + number(file, at + 16, 8)?)?,
+        };
+    }
+    Some(found)
+}
+
+/// The kind of a record that stands for one of another file.
+const REFERENCE: u64 = 3;
+
 fn seal_data(file: &mut [u8]) -> Option<()> {
     let mut sums = Vec::new();
     sums.extend(seal(file, 0, 36, 36)?);
@@ -81,6 +136,12 @@ fn seal_data(file: &mut [u8]) -> Option<()> {
     at += 4;
     for _ in 0..records {
         let names = number(file, at, 4)? + number(file, at + 4, 4)?;
+        if number(file, at + 32, 4)? == REFERENCE {
+            let head = end_of(file, at + 48, names)?;
+            sums.extend(seal(file, at, head, head)?);
+            at = head + 4;
+            continue;
+        }
         let head = end_of(file, at + 40, names)?;
         let end = end_of(file, head + 4, number(file, at + 16, 8)?)?;
         seal(file, head + 4, end, at + 36)?;

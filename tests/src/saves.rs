@@ -28,7 +28,9 @@ pub struct Done {
     pub committed: u64,
     /// Kills within a commit: it was begun, and not reported.
     pub within: u32,
-    /// Of these, how many times the version turned out to be there.
+    /// Of these, in one that writes states of older files again, so that those can go.
+    pub compacting: u32,
+    /// Of all of these, how many times the version turned out to be there.
     pub unreported: u32,
     /// Kills before the first commit of the process.
     pub before: u32,
@@ -38,22 +40,57 @@ pub struct Done {
     pub stopped: u32,
 }
 
-/// What a version holds: states of several sizes, each of them drawn from the version.
-pub fn entries(version: Version) -> Vec<(Key, Version, Blob)> {
-    let mut rng = Rng::with_seed(version);
-    let mut state = |most: usize| {
-        let mut bytes = vec![0_u8; rng.usize(..=most)];
-        rng.fill(&mut bytes);
-        Blob::raw(&bytes)
-    };
-    let text = Blob::encode(&format!("state {version}")).expect("a text encodes");
-    vec![
-        ("text".into(), version, text),
-        ("small".into(), version, state(100)),
-        ("large".into(), version, state(100_000)),
-        ("empty".into(), version, state(0)),
-        ("middle".into(), version, state(10_000)),
-    ]
+type Entries = Vec<(Key, Version, Blob)>;
+
+/// What a version holds: states of several sizes, each of them drawn from the version at which it changed last.
+/// Some change at every version, some at every 4th at least, some never.
+pub fn entries(version: Version) -> Entries {
+    let mut entries =
+        vec![("text".into(), version, text(version)), ("empty".into(), 1, state(0, 1, 0))];
+    for key in 1..=HOT {
+        let changes = |at: &Version| at.is_multiple_of(ALL) || at % HOT == key - 1;
+        let at = (1..=version).rev().find(changes).unwrap_or(1);
+        let most = if key == HOT { 100_000 } else { 10_000 };
+        entries.push((format!("hot {key}").into(), at, state(key, at, most)));
+    }
+    for key in 0..COLD {
+        entries.push((format!("cold {key}").into(), 1, state(HOT + 1 + key, 1, 2_000)));
+    }
+    entries
+}
+
+/// States that change, and at every 4th version all of them do. Then less than half of every older file is of use.
+const HOT: u64 = 12;
+const ALL: u64 = 4;
+/// States that never change.
+const COLD: u64 = 2;
+
+/// Whether a version has states that lie in files which are of little use otherwise.
+const fn compacts(version: Version) -> bool {
+    version.is_multiple_of(ALL)
+}
+
+fn text(version: Version) -> Blob {
+    Blob::encode(&format!("state {version}")).expect("a text encodes")
+}
+
+/// Half as many bytes as it may have at least.
+fn state(key: u64, version: Version, most: usize) -> Blob {
+    let mut rng = Rng::with_seed(version << 8 | key);
+    let mut bytes = vec![0_u8; rng.usize(most / 2..=most)];
+    rng.fill(&mut bytes);
+    Blob::raw(&bytes)
+}
+
+/// The same with the blobs of an earlier version where nothing has changed: what a process has that goes on.
+fn entries_after(before: &Entries, version: Version) -> Entries {
+    let mut entries = entries(version);
+    for (key, at, blob) in &mut entries {
+        if let Some((.., same)) = before.iter().find(|(k, v, _)| k == key && v == at) {
+            *blob = same.clone();
+        }
+    }
+    entries
 }
 
 fn meta(version: Version) -> Vec<u8> {
@@ -67,13 +104,19 @@ fn meta(version: Version) -> Vec<u8> {
 pub fn save_for_ever(path: &Path) -> Result<()> {
     println!("ready");
     let mut directory = SnapshotDir::open(Arc::new(RealDisk), path)?.keep(KEEP);
-    for version in directory.newest().unwrap_or(0) + 1.. {
-        let entries = entries(version);
+    let (loaded, _) = directory.load_newest();
+    let (mut version, mut before) =
+        loaded.map_or((0, Vec::new()), |found| (found.version, found.entries));
+    loop {
+        version += 1;
+        let entries = entries_after(&before, version);
         println!("{BEGUN}{version}");
-        directory.commit(version, &entries, &meta(version))?;
+        let done = directory.commit(version, &entries, &meta(version))?;
+        ensure!(done.referred > 0 || version == 1 || compacts(version), "{done:?}");
+        ensure!(done.compacted > 0 || !compacts(version), "{done:?}");
         println!("{COMMITTED}{version}");
+        before = entries;
     }
-    Ok(())
 }
 
 const BEGUN: &str = "begun ";
@@ -143,6 +186,7 @@ fn kill_one(
     let found = newest(path, committed, done.committed > 0)?;
     ensure!(found <= begun, "version {found}, and {begun} is the last that was begun");
     done.within += u32::from(begun > committed);
+    done.compacting += u32::from(begun > committed && compacts(begun));
     done.unreported += u32::from(found > committed);
     done.before += u32::from(begun == last);
     done.torn += u32::from(names(path)?.iter().any(|name| name.ends_with(".tmp")));
@@ -188,9 +232,10 @@ fn cleaned_up(path: &Path, newest: Version) -> Result<()> {
     }
     let versions = directory.versions();
     ensure!(versions.len() <= KEEP, "{versions:?}");
-    let file = |version: &Version| format!("snapshot-{version:016x}.data");
-    let mut expected: Vec<_> = versions.iter().map(file).collect();
-    expected.extend(["LOCK".into(), "MANIFEST".into()]);
+    let mut expected = vec!["LOCK".to_owned(), "MANIFEST".to_owned()];
+    for file in directory.files() {
+        expected.extend(file.file_name().map(|name| name.to_string_lossy().into_owned()));
+    }
     let left: Vec<_> = names(path)?.into_iter().filter(|name| !expected.contains(name)).collect();
     ensure!(left.is_empty(), "left over: {left:?}");
     Ok(())

@@ -1,7 +1,11 @@
 //! The store on disk. One save runs at a time, beside the actor, of the states as they were when it
 //! began.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use actors_core::{Context, Handler, Link, Message, ReplyTo, host::Disk};
 use serde::{Deserialize, Serialize};
@@ -11,6 +15,7 @@ use crate::{
     Blob, CheckpointEvent, Key, LoadError, SaveError, Snapshot, SnapshotDir, SnapshotError,
     Version,
     message::{Load, LoadReport, Save, SaveReport},
+    snapshot::Seen,
 };
 
 /// Where to, who waits, and the directory that is held open.
@@ -20,6 +25,8 @@ pub(super) struct Files {
     open: Option<SnapshotDir>,
     is_saving: bool,
     asked: VecDeque<(PathBuf, SaveReply)>,
+    /// A directory that is not open, and where in it the states lie: it was loaded from, or a save failed.
+    seen: Option<(PathBuf, Seen)>,
     /// [`Store::changes`](crate::Store::changes) of the last save to the actor's own directory.
     saved: Option<u64>,
 }
@@ -40,6 +47,7 @@ struct Saved {
     incarnation: u32,
     directory: PathBuf,
     open: Option<SnapshotDir>,
+    seen: Option<Seen>,
     changes: u64,
     result: Result<SaveReport, SaveError>,
     replies: Vec<SaveReply>,
@@ -50,8 +58,16 @@ impl Message for Saved {
 }
 
 struct Loaded {
-    found: Result<(Snapshot, Vec<SnapshotError>), LoadError>,
+    directory: PathBuf,
+    found: Result<Found, LoadError>,
     reply: LoadReply,
+}
+
+struct Found {
+    snapshot: Snapshot,
+    is_whole: bool,
+    corrupt: Vec<SnapshotError>,
+    seen: Option<Seen>,
 }
 
 impl Message for Loaded {
@@ -60,7 +76,14 @@ impl Message for Loaded {
 
 impl Files {
     pub(super) const fn new(directory: Option<PathBuf>) -> Self {
-        Self { directory, open: None, is_saving: false, asked: VecDeque::new(), saved: None }
+        Self {
+            directory,
+            open: None,
+            is_saving: false,
+            asked: VecDeque::new(),
+            seen: None,
+            saved: None,
+        }
     }
 
     pub(super) const fn directory(&self) -> Option<&PathBuf> {
@@ -96,6 +119,7 @@ impl Checkpointing {
         self.files.asked = other.into();
 
         let open = self.files.open.take().filter(|open| open.path() == directory);
+        let seen = self.files.seen.take_if(|(from, _)| *from == directory);
         let entries: Entries =
             self.store.entries().map(|(key, v, blob)| (key.clone(), v, blob.clone())).collect();
         let about = About { level: self.level, protected: self.store.protected() };
@@ -104,9 +128,13 @@ impl Checkpointing {
         self.files.is_saving = true;
         cx.spawn_task(async move {
             let (disk, to) = (host.disk.clone(), directory.clone());
-            let write = move || write(disk, to, open, &entries, &about);
-            let (open, result) = host.blocking(write).await;
-            let _ = own.send(Saved { incarnation, directory, open, changes, result, replies });
+            let write = move || {
+                let open = open.map_or_else(|| SnapshotDir::open(disk, to), Ok);
+                write(open, seen.map(|(_, seen)| seen), &entries, &about)
+            };
+            let Written { open, seen, result } = host.blocking(write).await;
+            let _ =
+                own.send(Saved { incarnation, directory, open, seen, changes, result, replies });
         });
     }
 
@@ -117,18 +145,21 @@ impl Checkpointing {
         let (own, host): (Link<Self>, _) = (cx.link(), cx.system().host().clone());
         cx.spawn_task(async move {
             let disk = host.disk.clone();
-            let found = host.blocking(move || read(disk, directory)).await;
-            let _ = own.send(Loaded { found, reply });
+            let from = directory.clone();
+            let found = host.blocking(move || read(&disk, &from)).await;
+            let _ = own.send(Loaded { directory, found, reply });
         });
     }
 
     /// Newest first, so that what does not fit is what is old.
-    fn take_snapshot(&mut self, snapshot: Snapshot, corrupt: Vec<SnapshotError>) -> LoadReport {
+    fn take_snapshot(&mut self, found: Found) -> LoadReport {
+        let Found { snapshot, is_whole, corrupt, .. } = found;
         for error in &corrupt {
             self.hub.publish(|| CheckpointEvent::Corrupt(error.clone()));
         }
         let number = snapshot.version;
-        let mut report = LoadReport { snapshot: number, loaded: 0, left_out: Vec::new(), corrupt };
+        let left_out = Vec::new();
+        let mut report = LoadReport { snapshot: number, is_whole, loaded: 0, left_out, corrupt };
         if let Some(protected) = protected_by(&snapshot) {
             let _ = self.store.protect(protected);
         }
@@ -151,43 +182,65 @@ fn protected_by(snapshot: &Snapshot) -> Option<Version> {
     rmp_serde::from_slice::<About>(&snapshot.meta).ok()?.protected
 }
 
-/// The directory comes back to be held open, unless something went wrong with it.
-fn write(
-    disk: Arc<dyn Disk>,
-    directory: PathBuf,
+/// The directory comes back to be held open; or, if something went wrong with it, what is known of it.
+struct Written {
     open: Option<SnapshotDir>,
+    seen: Option<Seen>,
+    result: Result<SaveReport, SaveError>,
+}
+
+fn write(
+    open: Result<SnapshotDir, SnapshotError>,
+    seen: Option<Seen>,
     entries: &[(Key, Version, Blob)],
     about: &About,
-) -> (Option<SnapshotDir>, Result<SaveReport, SaveError>) {
-    let open = open.map_or_else(|| SnapshotDir::open(disk, directory), Ok);
+) -> Written {
     let mut open = match open {
         Ok(open) => open,
-        Err(error) => return (None, Err(error.into())),
+        Err(error) => return Written { open: None, seen, result: Err(error.into()) },
     };
-    let number = open.newest().map_or(1, |newest| newest.saturating_add(1));
+    if let Some(seen) = seen {
+        open.trust(seen);
+    }
+    let snapshot = open.newest().map_or(1, |newest| newest.saturating_add(1));
     let about = rmp_serde::to_vec(about).expect("two numbers encode");
-    match open.commit(number, entries, &about) {
+    match open.commit(snapshot, entries, &about) {
         Ok(committed) => {
-            let report =
-                SaveReport { snapshot: number, entries: entries.len(), bytes: committed.bytes };
-            (Some(open), Ok(report))
+            let report = SaveReport { snapshot, entries: entries.len(), bytes: committed.bytes };
+            Written { open: Some(open), seen: None, result: Ok(report) }
         }
-        Err(error) => (None, Err(error.into())),
+        Err(error) => Written { open: None, seen: Some(open.seen()), result: Err(error.into()) },
     }
 }
 
 /// Each state gets memory of its own: one that stays must not keep the whole file in memory.
-fn read(
-    disk: Arc<dyn Disk>,
-    directory: PathBuf,
-) -> Result<(Snapshot, Vec<SnapshotError>), LoadError> {
-    let open = SnapshotDir::open_read_only(disk, directory);
-    let (newest, corrupt) = open.map_err(|e| LoadError::NoSnapshot(vec![e]))?.load_newest();
-    let Some(mut snapshot) = newest else { return Err(LoadError::NoSnapshot(corrupt)) };
+fn read(disk: &Arc<dyn Disk>, directory: &Path) -> Result<Found, LoadError> {
+    let open = || {
+        let open = SnapshotDir::open_read_only(disk.clone(), directory);
+        open.map_err(|error| LoadError::NoSnapshot(vec![error]))
+    };
+    let mut from = open()?;
+    let (mut newest, mut corrupt) = from.load_newest();
+    while newest.is_none() {
+        // A writer that goes on may have removed what was there to read; then there is something newer.
+        let before = from.versions();
+        from = open()?;
+        if from.versions() == before {
+            break;
+        }
+        (newest, corrupt) = from.load_newest();
+    }
+    let is_whole = newest.is_some();
+    if !is_whole {
+        (newest, corrupt) = from.load_remains();
+    }
+    let Some(mut snapshot) = newest.filter(|found| is_whole || !found.entries.is_empty()) else {
+        return Err(LoadError::NoSnapshot(corrupt));
+    };
     for (_, _, blob) in &mut snapshot.entries {
         *blob = blob.detached();
     }
-    Ok((snapshot, corrupt))
+    Ok(Found { snapshot, is_whole, corrupt, seen: Some(from.seen()) })
 }
 
 impl Handler<Save> for Checkpointing {
@@ -207,7 +260,7 @@ impl Handler<Save> for Checkpointing {
 
 impl Handler<Saved> for Checkpointing {
     async fn handle(&mut self, saved: Saved, cx: &mut Context<Self>) {
-        let Saved { incarnation, directory, open, changes, result, replies } = saved;
+        let Saved { incarnation, directory, open, seen, changes, result, replies } = saved;
         if let Err(error) = &result {
             tracing::warn!(level = self.level, %error, "not saved");
         }
@@ -227,6 +280,7 @@ impl Handler<Saved> for Checkpointing {
         }
         self.files.is_saving = false;
         self.files.open = open;
+        self.files.seen = seen.map(|seen| (directory, seen)).or(self.files.seen.take());
         self.start_save(cx);
     }
 }
@@ -248,7 +302,10 @@ impl Handler<Load> for Checkpointing {
 
 impl Handler<Loaded> for Checkpointing {
     async fn handle(&mut self, loaded: Loaded, _cx: &mut Context<Self>) {
-        let Loaded { found, reply } = loaded;
-        reply.answer(found.map(|(snapshot, corrupt)| self.take_snapshot(snapshot, corrupt)));
+        let Loaded { directory, found, reply } = loaded;
+        reply.answer(found.map(|mut found| {
+            self.files.seen = found.seen.take().map(|seen| (directory, seen));
+            self.take_snapshot(found)
+        }));
     }
 }

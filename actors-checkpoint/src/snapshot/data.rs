@@ -1,14 +1,18 @@
-//! A data file: one committed version, which describes and verifies itself. `docs/formats.md` has
-//! the layout.
+//! A data file: one committed version, which describes and verifies itself but for the states that it
+//! refers to. `docs/formats.md` has the layout.
 
 use bytes::Bytes;
 use crc32fast::Hasher;
 
 use super::{
-    Snapshot, SnapshotProblem,
+    SnapshotProblem,
     reader::{Fault, Reader, same},
+    record::{
+        self, Broken, Place, Record, append_checksum, append_reference, append_state_head,
+        check_names, reference_length, state_length,
+    },
 };
-use crate::{Blob, Key, Kind, Version};
+use crate::{Blob, Key, Version};
 
 const MAGIC: [u8; 8] = *b"ACKPTDAT";
 const END: [u8; 8] = *b"ACKPTEND";
@@ -18,7 +22,6 @@ pub(super) const FORMAT: u16 = 1;
 pub(super) const FEATURES: u16 = 0;
 
 const HEADER: u64 = 40;
-const RECORD: u64 = 44;
 const FOOTER: u64 = 20;
 const CRC: u64 = 4;
 
@@ -29,138 +32,204 @@ pub(super) struct Seal {
     pub(super) crc: u32,
 }
 
-/// How long the file will be.
-///
-/// # Errors
-/// A key or a type name that the format cannot hold.
-pub(super) fn length(
-    entries: &[(Key, Version, Blob)],
-    meta: &[u8],
-) -> Result<u64, SnapshotProblem> {
-    let mut length = HEADER + meta.len() as u64 + CRC + FOOTER;
-    for (key, _, blob) in entries {
-        for text in [key.as_str(), type_name(blob)] {
-            let fits = u32::try_from(text.len()).is_ok();
-            fits.then_some(()).ok_or_else(|| SnapshotProblem::TooLong("a name".into()))?;
-            length += text.len() as u64;
-        }
-        length += RECORD + blob.len() as u64;
-    }
-    Ok(length)
+/// A version to write.
+#[derive(Clone, Copy)]
+pub(super) struct Content<'a> {
+    pub(super) version: Version,
+    pub(super) entries: &'a [(Key, Version, Blob)],
+    /// For each of the entries where it lies already; nothing if it is to be written in full.
+    pub(super) known: &'a [Option<Place>],
+    pub(super) meta: &'a [u8],
 }
 
-/// Writes the file piece by piece.
-pub(super) fn write<E>(
-    version: Version,
-    entries: &[(Key, Version, Blob)],
-    meta: &[u8],
-    mut to: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<Seal, E> {
-    let mut whole = Hasher::new();
-    let mut length = 0;
-    let mut piece = Vec::with_capacity(HEADER as usize + meta.len());
-    piece.extend_from_slice(&MAGIC);
-    piece.extend_from_slice(&FORMAT.to_le_bytes());
-    piece.extend_from_slice(&FEATURES.to_le_bytes());
-    piece.extend_from_slice(&version.to_le_bytes());
-    piece.extend_from_slice(&(entries.len() as u64).to_le_bytes());
-    piece.extend_from_slice(&(meta.len() as u64).to_le_bytes());
-    seal_piece(&mut piece, 0, &mut whole);
-    let start = piece.len();
-    piece.extend_from_slice(meta);
-    seal_piece(&mut piece, start, &mut whole);
-
-    for (key, entry_version, blob) in entries {
-        append_record_head(&mut piece, key, *entry_version, blob, &mut whole);
-        if blob.len() < DIRECT {
-            piece.extend_from_slice(blob.bytes());
+impl<'a> Content<'a> {
+    /// How long the file will be.
+    ///
+    /// # Errors
+    /// A key or a type name that the format cannot hold.
+    pub(super) fn length(&self) -> Result<u64, SnapshotProblem> {
+        let mut length = HEADER + self.meta.len() as u64 + CRC + FOOTER;
+        for ((key, _, blob), known) in self.records() {
+            check_names(key, blob)?;
+            length += match known {
+                Some(_) => reference_length(key.as_str()),
+                None => state_length(key, blob),
+            };
         }
-        if blob.len() < DIRECT && piece.len() < DIRECT {
-            continue;
-        }
-        length += piece.len() as u64;
-        to(&piece)?;
-        piece.clear();
-        if blob.len() >= DIRECT {
-            length += blob.len() as u64;
-            to(blob.bytes())?;
-        }
+        Ok(length)
     }
-    length += piece.len() as u64 + FOOTER;
+
+    /// Writes the file piece by piece. Gives the place of each state.
+    pub(super) fn write<E>(
+        &self,
+        mut to: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(Seal, Vec<Place>), E> {
+        let mut whole = Hasher::new();
+        let mut written = 0;
+        let mut piece = self.start(&mut whole);
+        let mut places = Vec::with_capacity(self.entries.len());
+        for ((key, version, blob), known) in self.records() {
+            if let Some(place) = known {
+                let crc = append_reference(&mut piece, key, *version, place);
+                whole.update(&crc.to_le_bytes());
+                places.push(*place);
+            } else {
+                let offset = written + piece.len() as u64;
+                let crc = append_state_head(&mut piece, key, *version, blob);
+                whole.update(&crc.to_le_bytes());
+                let length = state_length(key, blob);
+                places.push(Place { file: self.version, offset, length, crc });
+            }
+            let state = if known.is_some() { &[] } else { &blob.bytes()[..] };
+            if state.len() < DIRECT {
+                piece.extend_from_slice(state);
+            }
+            if state.len() < DIRECT && piece.len() < DIRECT {
+                continue;
+            }
+            written += piece.len() as u64;
+            to(&piece)?;
+            piece.clear();
+            if state.len() >= DIRECT {
+                written += state.len() as u64;
+                to(state)?;
+            }
+        }
+        let length = written + piece.len() as u64 + FOOTER;
+        let crc = append_footer(&mut piece, length, whole);
+        to(&piece)?;
+        Ok((Seal { length, crc }, places))
+    }
+
+    fn records(&self) -> impl Iterator<Item = (&'a (Key, Version, Blob), &'a Option<Place>)> {
+        self.entries.iter().zip(self.known)
+    }
+
+    /// The header and the metadata.
+    fn start(&self, whole: &mut Hasher) -> Vec<u8> {
+        let mut piece = Vec::with_capacity(HEADER as usize + self.meta.len() + CRC as usize);
+        piece.extend_from_slice(&MAGIC);
+        piece.extend_from_slice(&FORMAT.to_le_bytes());
+        piece.extend_from_slice(&FEATURES.to_le_bytes());
+        piece.extend_from_slice(&self.version.to_le_bytes());
+        piece.extend_from_slice(&(self.entries.len() as u64).to_le_bytes());
+        piece.extend_from_slice(&(self.meta.len() as u64).to_le_bytes());
+        whole.update(&append_checksum(&mut piece, 0).to_le_bytes());
+        let start = piece.len();
+        piece.extend_from_slice(self.meta);
+        whole.update(&append_checksum(&mut piece, start).to_le_bytes());
+        piece
+    }
+}
+
+/// The checksum of the file is that of the checksums of its pieces. Over the pieces themselves it would not
+/// depend on what they hold: a CRC over bytes and their CRC is always the same.
+fn append_footer(piece: &mut Vec<u8>, length: u64, mut whole: Hasher) -> u32 {
     let start = piece.len();
     piece.extend_from_slice(&END);
     piece.extend_from_slice(&length.to_le_bytes());
     whole.update(&piece[start..]);
     let crc = whole.finalize();
     piece.extend_from_slice(&crc.to_le_bytes());
-    to(&piece)?;
-    Ok(Seal { length, crc })
+    crc
 }
 
 /// States from this size are written from where they are; smaller ones are gathered.
 const DIRECT: usize = 64 * 1024;
 
-fn append_record_head(
-    piece: &mut Vec<u8>,
-    key: &Key,
-    version: Version,
-    blob: &Blob,
-    whole: &mut Hasher,
-) {
-    let start = piece.len();
-    let (tag, width) = match blob.kind() {
-        Kind::MessagePack => (0_u32, 0),
-        Kind::Raw { width, .. } => (1, *width),
-        Kind::Encoded { .. } => (2, 0),
-    };
-    let type_name = type_name(blob);
-    piece.extend_from_slice(&(key.as_str().len() as u32).to_le_bytes());
-    piece.extend_from_slice(&(type_name.len() as u32).to_le_bytes());
-    piece.extend_from_slice(&version.to_le_bytes());
-    piece.extend_from_slice(&(blob.len() as u64).to_le_bytes());
-    piece.extend_from_slice(&blob.schema().to_le_bytes());
-    piece.extend_from_slice(&width.to_le_bytes());
-    piece.extend_from_slice(&tag.to_le_bytes());
-    piece.extend_from_slice(&blob.crc().to_le_bytes());
-    piece.extend_from_slice(key.as_str().as_bytes());
-    piece.extend_from_slice(type_name.as_bytes());
-    seal_piece(piece, start, whole);
+/// What a file says. The states are slices of its bytes.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) version: Version,
+    pub(super) meta: Bytes,
+    pub(super) records: Vec<Record>,
+    pub(super) seal: Seal,
 }
 
-/// The checksum of the file is that of the checksums of its pieces. Over the pieces themselves it would not
-/// depend on what they hold: a CRC over bytes and their CRC is always the same.
-fn seal_piece(piece: &mut Vec<u8>, start: usize, whole: &mut Hasher) {
-    let crc = crc32fast::hash(&piece[start..]).to_le_bytes();
-    piece.extend_from_slice(&crc);
-    whole.update(&crc);
-}
-
-fn type_name(blob: &Blob) -> &str {
-    match blob.kind() {
-        Kind::MessagePack => "",
-        Kind::Raw { type_name, .. } => type_name,
-        Kind::Encoded { codec } => codec,
+/// Reads and verifies a whole file.
+pub(super) fn read(bytes: Bytes) -> Result<Found, Fault> {
+    let mut damage = Damage::default();
+    let found = read_rest(bytes, &mut damage);
+    match damage.faults.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => found.ok_or_else(|| (0, SnapshotProblem::Magic("snapshot".into()))),
     }
 }
 
-/// Reads and verifies a whole file. The states are slices of `bytes`.
-pub(super) fn read(bytes: Bytes) -> Result<(Snapshot, Seal), Fault> {
+/// What is wrong with a file.
+#[derive(Default)]
+pub(super) struct Damage {
+    pub(super) faults: Vec<Fault>,
+    /// States were lost without their names.
+    pub(super) is_cut_off: bool,
+}
+
+/// Reads what can be read: every state that is as its own checksum says. Nothing without a good header.
+pub(super) fn read_rest(bytes: Bytes, damage: &mut Damage) -> Option<Found> {
     let length = bytes.len() as u64;
     let mut reader = Reader::new(bytes);
-    reader.magic(MAGIC, "snapshot")?;
-    known_format(&mut reader)?;
-    let version = reader.u64()?;
-    let records = reader.u64()?;
-    let meta_length = reader.u64()?;
     let mut whole = Hasher::new();
-    whole.update(&reader.checksum("header", 0)?.to_le_bytes());
+    let header = Header::read(&mut reader, &mut whole);
+    let Header { version, records: count, meta_length } =
+        header.map_err(|fault| damage.cut_off(fault)).ok()?;
+    let mut found =
+        Found { version, meta: Bytes::new(), records: Vec::new(), seal: Seal { length, crc: 0 } };
     let start = reader.at();
-    let meta = reader.take(meta_length)?;
-    whole.update(&reader.checksum("metadata", start)?.to_le_bytes());
-    let mut entries = Vec::new();
-    for _ in 0..records {
-        entries.push(read_record(&mut reader, &mut whole)?);
+    match reader.take(meta_length) {
+        Ok(meta) => found.meta = meta,
+        Err(fault) => {
+            damage.cut_off(fault);
+            return Some(found);
+        }
     }
+    match reader.checksum("metadata", start) {
+        Ok(crc) => whole.update(&crc.to_le_bytes()),
+        Err(fault) => {
+            found.meta = Bytes::new();
+            damage.faults.push(fault);
+        }
+    }
+    for _ in 0..count {
+        match record::read(&mut reader, version, |crc| whole.update(&crc.to_le_bytes())) {
+            Ok(record) => found.records.push(record),
+            Err(Broken::State(fault)) => damage.faults.push(fault),
+            Err(Broken::Rest(fault)) => {
+                damage.cut_off(fault);
+                return Some(found);
+            }
+        }
+    }
+    match read_footer(&mut reader, length, whole) {
+        Ok(crc) => found.seal.crc = crc,
+        Err(fault) => damage.faults.push(fault),
+    }
+    Some(found)
+}
+
+impl Damage {
+    fn cut_off(&mut self, fault: Fault) {
+        self.is_cut_off = true;
+        self.faults.push(fault);
+    }
+}
+
+struct Header {
+    version: Version,
+    records: u64,
+    meta_length: u64,
+}
+
+impl Header {
+    fn read(reader: &mut Reader, whole: &mut Hasher) -> Result<Self, Fault> {
+        reader.magic(MAGIC, "snapshot")?;
+        known_format(reader)?;
+        let (version, records, meta_length) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        whole.update(&reader.checksum("header", 0)?.to_le_bytes());
+        Ok(Self { version, records, meta_length })
+    }
+}
+
+fn read_footer(reader: &mut Reader, length: u64, mut whole: Hasher) -> Result<u32, Fault> {
     let start = reader.at();
     reader.magic(END, "whole snapshot")?;
     let stated = reader.u64()?;
@@ -172,36 +241,7 @@ pub(super) fn read(bytes: Bytes) -> Result<(Snapshot, Seal), Fault> {
         let what = format!("a file of {length} B that says it has {stated} B");
         return Err((start, SnapshotProblem::Invalid(what)));
     }
-    Ok((Snapshot { version, entries, meta }, Seal { length, crc }))
-}
-
-fn read_record(reader: &mut Reader, whole: &mut Hasher) -> Result<(Key, Version, Blob), Fault> {
-    let start = reader.at();
-    let key_length = reader.u32()?;
-    let type_length = reader.u32()?;
-    let version = reader.u64()?;
-    let length = reader.u64()?;
-    let schema = reader.u32()?;
-    let width = reader.u32()?;
-    let tag = reader.u32()?;
-    let crc = reader.u32()?;
-    let key = reader.text(key_length.into());
-    let type_name = key.and_then(|key| Ok((key, reader.text(type_length.into())?)));
-    let (key, type_name) = type_name?;
-    whole.update(&reader.checksum("record header", start)?.to_le_bytes());
-    let kind = match (tag, width, &*type_name) {
-        (0, 0, "") => Kind::MessagePack,
-        (1, ..) => Kind::Raw { type_name: type_name.into(), width },
-        (2, 0, _) => Kind::Encoded { codec: type_name.into() },
-        _ => {
-            let what = format!("a state of kind {tag} with elements {type_name:?} of {width} B");
-            return Err((start, SnapshotProblem::Invalid(what)));
-        }
-    };
-    let start = reader.at();
-    let state = reader.take(length)?;
-    same("state", start, crc, crc32fast::hash(&state))?;
-    Ok((Key::from(key), version, Blob::from_parts(state, kind, schema, crc)))
+    Ok(crc)
 }
 
 /// Reads the format version and the feature bits.

@@ -1,27 +1,26 @@
 use std::{
     collections::BTreeSet,
-    convert::Infallible,
-    fmt, io,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use actors_core::host::{Disk, DiskLock};
-use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::{
-    Snapshot, SnapshotError, SnapshotProblem,
-    data::{self, Seal},
-    manifest::{self, Listed, file_name, is_data},
-    reader::Fault,
+    SnapshotError, SnapshotProblem,
+    data::{Content, Seal},
+    folder::{Folder, MANIFEST},
+    manifest::{self, Listed, file_name, part},
+    places::{Places, Plan},
 };
 use crate::{Blob, Key, Version};
 
-const MANIFEST: &str = "MANIFEST";
-const LOCK: &str = "LOCK";
-const TEMPORARY: &str = ".tmp";
 /// Committed versions that are kept unless told otherwise.
 const DEFAULT_KEEP: usize = 2;
+
+type Entry = (Key, Version, Blob);
 
 /// Committed versions in a directory: each is whole or not there, whenever the machine stops.
 ///
@@ -31,6 +30,11 @@ const DEFAULT_KEEP: usize = 2;
 /// replaces the manifest, which lists the committed versions, in the same way. Only after that is
 /// what it no longer lists removed. Any failure before the new manifest is safe leaves the last
 /// version as it was.
+///
+/// The file has the states that are new, and says of the others where in older files they lie: of those
+/// that this very `SnapshotDir` has committed or loaded, which are the same [`Blob`] or a clone of it under
+/// the same key and version. Older files stay as long as a committed version refers to them. A file that
+/// is mostly of no use, and the smallest of more than 16, are not referred to: their states are written again.
 ///
 /// ```
 /// use actors_checkpoint::{Blob, SnapshotDir};
@@ -47,15 +51,17 @@ const DEFAULT_KEEP: usize = 2;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SnapshotDir {
-    disk: Arc<dyn Disk>,
-    path: PathBuf,
+    pub(super) folder: Folder,
     keep: usize,
-    listed: Vec<Listed>,
-    corrupt: Vec<SnapshotError>,
+    /// The versions and the files that they refer to, oldest first.
+    pub(super) files: Vec<Listed>,
+    pub(super) corrupt: Vec<SnapshotError>,
     /// A commit failed half-way: what is on disk has to be looked at before the next one.
-    unsettled: bool,
+    pub(super) unsettled: bool,
     /// The version of the last commit, if it failed: it may be there all the same.
     failed: Option<Version>,
+    /// What the next version can refer to. A load finds out more.
+    pub(super) places: Mutex<Places>,
     lock: Option<Box<dyn DiskLock>>,
 }
 
@@ -68,6 +74,10 @@ pub struct Committed {
     pub file: PathBuf,
     /// Bytes of the file.
     pub bytes: u64,
+    /// States that lie in older files.
+    pub referred: usize,
+    /// States that do too, and were written again so that those files can go.
+    pub compacted: usize,
     /// Versions that are no longer kept.
     pub removed: Vec<Version>,
     /// Files that could not be removed. The next commit, or the next to open, tries again.
@@ -79,19 +89,13 @@ impl SnapshotDir {
     /// have left. Nobody else can write to it until this is dropped or the process ends.
     ///
     /// A manifest that is corrupt or missing is made good by looking at the data files: those that
-    /// are whole are the committed versions. [`corrupt`](Self::corrupt) tells.
+    /// are whole, with all that they refer to, are the committed versions. [`corrupt`](Self::corrupt) tells.
     ///
     /// # Errors
     /// [`SnapshotProblem::Locked`], [`SnapshotProblem::Io`].
     pub fn open(disk: Arc<dyn Disk>, path: impl Into<PathBuf>) -> Result<Self, SnapshotError> {
-        let path = path.into();
-        make_directory(&*disk, &path).map_err(|e| SnapshotError::io(&path, &e))?;
-        let lock_file = path.join(LOCK);
-        let lock = disk.lock(&lock_file).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => SnapshotError::new(&lock_file, SnapshotProblem::Locked),
-            _ => SnapshotError::io(&lock_file, &error),
-        })?;
-        let mut open = Self::unread(disk, path, Some(lock));
+        let mut open = Self::unread(disk, path.into());
+        open.lock = Some(open.folder.lock()?);
         open.settle()?;
         Ok(open)
     }
@@ -105,7 +109,7 @@ impl SnapshotDir {
         disk: Arc<dyn Disk>,
         path: impl Into<PathBuf>,
     ) -> Result<Self, SnapshotError> {
-        let mut open = Self::unread(disk, path.into(), None);
+        let mut open = Self::unread(disk, path.into());
         open.find_versions()?;
         Ok(open)
     }
@@ -127,7 +131,7 @@ impl SnapshotDir {
     pub fn commit(
         &mut self,
         version: Version,
-        entries: &[(Key, Version, Blob)],
+        entries: &[Entry],
         meta: &[u8],
     ) -> Result<Committed, SnapshotError> {
         self.settle_if_needed()?;
@@ -137,9 +141,10 @@ impl SnapshotDir {
             return Ok(committed);
         }
         if let Some(newest) = self.newest().filter(|newest| *newest >= version) {
-            return Err(self.error(SnapshotProblem::NotNewer { version, newest }));
+            return Err(self.folder.error(SnapshotProblem::NotNewer { version, newest }));
         }
-        let committed = self.commit_newer(version, entries, meta);
+        let plan = self.plan(version, entries, meta)?;
+        let committed = self.commit_newer(version, entries, meta, &plan);
         committed.inspect_err(|_| self.failed = Some(version))
     }
 
@@ -147,43 +152,87 @@ impl SnapshotDir {
     fn committed_already(
         &self,
         version: Version,
-        entries: &[(Key, Version, Blob)],
+        entries: &[Entry],
         meta: &[u8],
     ) -> Option<Committed> {
-        let Ok(seal) = data::write(version, entries, meta, |_| Ok::<_, Infallible>(()));
-        let newest = self.listed.last()?;
-        (newest.version == version && newest.seal == seal).then(|| Committed {
+        let newest = self.files.last().filter(|newest| newest.version == version)?;
+        let (found, places) = self.read(version).ok()?;
+        if found.entries != entries || found.meta != meta {
+            return None;
+        }
+        self.places.lock().write(entries, &places);
+        Some(Committed {
             version,
-            file: self.path.join(&newest.name),
-            bytes: seal.length,
+            file: self.folder.file(&newest.name()),
+            bytes: newest.seal.length,
+            referred: places.iter().filter(|place| place.file != version).count(),
+            compacted: 0,
             removed: Vec::new(),
             not_removed: Vec::new(),
         })
     }
 
+    /// What of a version is written, for which there is room.
+    fn plan(
+        &self,
+        version: Version,
+        entries: &[Entry],
+        meta: &[u8],
+    ) -> Result<Plan, SnapshotError> {
+        let mut plan = self.all_known(entries)?;
+        let length = |file: Version| self.listed(file).map_or(0, |listed| listed.seal.length);
+        let without = plan.compact(length);
+        let checked = self.check_space(Content { version, entries, known: &plan.known, meta });
+        match (checked, without) {
+            (Err(SnapshotError { what: SnapshotProblem::NoSpace { .. }, .. }), Some(plan)) => {
+                self.check_space(Content { version, entries, known: &plan.known, meta })?;
+                Ok(plan)
+            }
+            (checked, _) => checked.map(|()| plan),
+        }
+    }
+
+    /// Refers to all states in files that are listed, and really there: somebody may have taken them
+    /// for old.
+    fn all_known(&self, entries: &[Entry]) -> Result<Plan, SnapshotError> {
+        let mut places = self.places.lock();
+        places.keep_in(|file| self.listed(file).is_some());
+        let plan = Plan::new(entries, &places);
+        let files = plan.files();
+        if files.is_empty() {
+            return Ok(plan);
+        }
+        let names = self.folder.names()?;
+        if files.iter().all(|file| names.contains(&file_name(*file))) {
+            return Ok(plan);
+        }
+        places.keep_in(|file| names.contains(&file_name(file)));
+        Ok(Plan::new(entries, &places))
+    }
+
     fn commit_newer(
         &mut self,
         version: Version,
-        entries: &[(Key, Version, Blob)],
+        entries: &[Entry],
         meta: &[u8],
+        plan: &Plan,
     ) -> Result<Committed, SnapshotError> {
-        let length = data::length(entries, meta).map_err(|what| self.error(what))?;
-        self.check_space(length)?;
-
+        let content = Content { version, entries, known: &plan.known, meta };
         let name = file_name(version);
-        let written = self.write_safely(&name, |write| data::write(version, entries, meta, write));
-        let seal = written.inspect_err(|_| self.unsettled = true)?;
-        let mut listed = self.listed.clone();
-        listed.push(Listed { version, seal, name });
-        let old = listed.drain(..listed.len().saturating_sub(self.keep)).collect::<Vec<_>>();
-        self.replace_manifest(listed)?;
-
-        let not_removed = self.remove_files(&old);
+        let written = self.folder.write_safely(&name, |write| content.write(write));
+        let (seal, places) = written.inspect_err(|_| self.unsettled = true)?;
+        let mut files = self.files.clone();
+        files.push(Listed { version, seal, refers: Some(plan.files()) });
+        let removed = drop_oldest(&mut files, self.keep);
+        let not_removed = self.replace_files(files)?;
+        self.places.lock().write(entries, &places);
         Ok(Committed {
             version,
-            file: self.path.join(file_name(version)),
+            file: self.folder.file(&name),
             bytes: seal.length,
-            removed: old.into_iter().map(|listed| listed.version).collect(),
+            referred: plan.referred(),
+            compacted: plan.compacted,
+            removed,
             not_removed,
         })
     }
@@ -195,26 +244,35 @@ impl SnapshotDir {
     /// [`SnapshotProblem::Io`], [`SnapshotProblem::ReadOnly`]. All of them are still there, or none.
     pub fn rollback(&mut self, version: Version) -> Result<Vec<Version>, SnapshotError> {
         self.settle_if_needed()?;
-        let (kept, dropped): (Vec<_>, Vec<_>) =
-            self.listed.iter().cloned().partition(|listed| listed.version <= version);
+        let dropped: Vec<Version> =
+            self.versions().into_iter().filter(|newer| *newer > version).collect();
         if dropped.is_empty() {
-            return Ok(Vec::new());
+            return Ok(dropped);
         }
-        self.replace_manifest(kept)?;
-        self.remove_files(&dropped);
+        // Another version may come under the same number.
+        self.places.lock().keep_in(|file| file <= version);
+        let mut files = self.files.clone();
+        files.retain(|file| file.version <= version);
+        self.replace_files(files)?;
         // A data file that came back could be taken for committed if the manifest were lost.
-        self.sync_names().inspect_err(|_| self.unsettled = true)?;
-        Ok(dropped.into_iter().map(|listed| listed.version).collect())
+        self.folder.sync_names().inspect_err(|_| self.unsettled = true)?;
+        Ok(dropped)
     }
 
     /// The committed versions, oldest first. They are verified when they are loaded.
     pub fn versions(&self) -> Vec<Version> {
-        self.listed.iter().map(|listed| listed.version).collect()
+        let versions = self.files.iter().filter(|file| file.is_version());
+        versions.map(|file| file.version).collect()
     }
 
     /// The newest committed version.
     pub fn newest(&self) -> Option<Version> {
-        self.listed.last().map(|listed| listed.version)
+        self.files.iter().rfind(|file| file.is_version()).map(|file| file.version)
+    }
+
+    /// The data files: those of the versions, and the older ones that they refer to.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| self.folder.file(&file.name())).collect()
     }
 
     /// What was found corrupt when the directory was opened: the manifest, and then data files.
@@ -224,237 +282,83 @@ impl SnapshotDir {
 
     /// The directory.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
     }
 
-    /// Reads a version and verifies all of it.
-    ///
-    /// # Errors
-    /// [`SnapshotProblem::Missing`] if it is not committed; else what is wrong with its file, and
-    /// where.
-    pub fn load(&self, version: Version) -> Result<Snapshot, SnapshotError> {
-        let missing =
-            || SnapshotError::new(self.path.join(file_name(version)), SnapshotProblem::Missing);
-        let listed = self.listed.iter().find(|listed| listed.version == version);
-        let listed = listed.ok_or_else(missing)?;
-        let (snapshot, seal) = self.read_data(&listed.name)?;
-        if snapshot.version != version || seal != listed.seal {
-            let what = "not the file that the manifest lists".to_owned();
-            let file = self.path.join(&listed.name);
-            return Err(SnapshotError::new(file, SnapshotProblem::Invalid(what)));
-        }
-        Ok(snapshot)
-    }
-
-    /// Reads the newest version that is whole, and names what is corrupt: whatever was when the
-    /// directory was opened, and every version that is newer than the one given.
-    pub fn load_newest(&self) -> (Option<Snapshot>, Vec<SnapshotError>) {
-        let mut corrupt = self.corrupt.clone();
-        for listed in self.listed.iter().rev() {
-            match self.load(listed.version) {
-                Ok(snapshot) => return (Some(snapshot), corrupt),
-                Err(error) => corrupt.push(error),
-            }
-        }
-        (None, corrupt)
-    }
-
-    fn unread(disk: Arc<dyn Disk>, path: PathBuf, lock: Option<Box<dyn DiskLock>>) -> Self {
+    fn unread(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
         Self {
-            disk,
-            path,
+            folder: Folder::new(disk, path),
             keep: DEFAULT_KEEP,
-            listed: Vec::new(),
+            files: Vec::new(),
             corrupt: Vec::new(),
             unsettled: false,
             failed: None,
-            lock,
+            places: Mutex::default(),
+            lock: None,
         }
     }
 
     fn settle_if_needed(&mut self) -> Result<(), SnapshotError> {
         if self.lock.is_none() {
-            return Err(self.error(SnapshotProblem::ReadOnly));
+            return Err(self.folder.error(SnapshotProblem::ReadOnly));
         }
         if self.unsettled { self.settle() } else { Ok(()) }
     }
 
-    /// Makes the names safe as they are seen now, before anything is removed on the word of a
-    /// manifest that a crash could still take back. Then removes what belongs to no version; without
-    /// a good manifest only temporary files, as nothing else tells what does.
-    fn settle(&mut self) -> Result<(), SnapshotError> {
-        self.unsettled = true;
-        let from_manifest = self.find_versions()?;
-        self.sync_names()?;
-        let listed: BTreeSet<&str> = self.listed.iter().map(|l| l.name.as_str()).collect();
-        for file in self.files()? {
-            let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
-            let leftover = name.ends_with(TEMPORARY)
-                || (from_manifest && is_data(name) && !listed.contains(name));
-            if leftover {
-                self.disk.remove(&file).map_err(|e| SnapshotError::io(&file, &e))?;
-            }
-        }
-        self.unsettled = false;
-        Ok(())
+    pub(super) fn listed(&self, file: Version) -> Option<&Listed> {
+        let at = self.files.binary_search_by_key(&file, |listed| listed.version).ok()?;
+        Some(&self.files[at])
     }
 
-    /// Reads the manifest, or failing that all data files. True if the manifest is good.
-    fn find_versions(&mut self) -> Result<bool, SnapshotError> {
-        self.corrupt.clear();
-        let file = self.path.join(MANIFEST);
-        match self.disk.read(&file) {
-            Ok(bytes) => match manifest::decode(Bytes::from(bytes)) {
-                Ok(listed) => {
-                    self.listed = listed;
-                    return Ok(true);
-                }
-                Err(fault) => self.corrupt.push(at(&file, fault)),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(SnapshotError::io(&file, &error)),
-        }
-        self.scan()?;
-        Ok(false)
-    }
-
-    fn scan(&mut self) -> Result<(), SnapshotError> {
-        self.listed.clear();
-        for file in self.files()? {
-            let name = file.file_name().and_then(|name| name.to_str());
-            let Some(name) = name.filter(|name| is_data(name)) else { continue };
-            match self.read_data(name) {
-                Ok((Snapshot { version, .. }, seal)) if name == file_name(version) => {
-                    self.listed.push(Listed { version, seal, name: name.into() });
-                }
-                Ok((Snapshot { version, .. }, _)) => {
-                    let what = format!("a file that holds version {version}");
-                    self.corrupt.push(SnapshotError::new(&file, SnapshotProblem::Invalid(what)));
-                }
-                Err(error) => self.corrupt.push(error),
-            }
-        }
-        self.listed.sort_by_key(|listed| listed.version);
-        let missing = SnapshotError::new(self.path.join(MANIFEST), SnapshotProblem::Missing);
-        if self.corrupt.is_empty() && !self.listed.is_empty() {
-            self.corrupt.push(missing);
-        }
-        Ok(())
-    }
-
-    fn read_data(&self, name: &str) -> Result<(Snapshot, Seal), SnapshotError> {
-        let file = self.path.join(name);
-        let bytes = self.disk.read(&file).map_err(|e| SnapshotError::io(&file, &e))?;
-        data::read(Bytes::from(bytes)).map_err(|fault| at(&file, fault))
-    }
-
-    fn check_space(&self, data: u64) -> Result<(), SnapshotError> {
-        let free =
-            self.disk.free_space(&self.path).map_err(|e| SnapshotError::io(&self.path, &e))?;
-        let mut listed = self.listed.clone();
-        listed.push(Listed {
-            version: 0,
-            seal: Seal { length: 0, crc: 0 },
-            name: file_name(Version::MAX),
-        });
-        let manifest = manifest::encode(&listed).map_err(|what| self.error(what))?.len() as u64;
-        let needed = data.saturating_add(manifest);
+    fn check_space(&self, content: Content<'_>) -> Result<(), SnapshotError> {
+        let data = content.length().map_err(|what| self.folder.error(what))?;
+        let mut files = self.files.clone();
+        let refers = content.known.iter().flatten().map(|place| place.file).collect();
+        let seal = Seal { length: data, crc: 0 };
+        files.push(Listed { version: content.version, seal, refers: Some(refers) });
+        let manifest = manifest::encode(&files).map_err(|what| self.folder.error(what))?;
+        let needed = data.saturating_add(manifest.len() as u64);
+        let free = self.folder.free_space()?;
         if needed > free {
-            return Err(self.error(SnapshotProblem::NoSpace { needed, free }));
+            return Err(self.folder.error(SnapshotProblem::NoSpace { needed, free }));
         }
         Ok(())
     }
 
-    fn replace_manifest(&mut self, listed: Vec<Listed>) -> Result<(), SnapshotError> {
-        let bytes = manifest::encode(&listed).map_err(|what| self.error(what))?;
-        let written = self.write_safely(MANIFEST, |write| write(&bytes));
+    /// Writes a manifest of those of the files that are needed; then the others can go. Gives what could
+    /// not be removed.
+    fn replace_files(&mut self, files: Vec<Listed>) -> Result<Vec<SnapshotError>, SnapshotError> {
+        let (files, _) = part(files);
+        let bytes = manifest::encode(&files).map_err(|what| self.folder.error(what))?;
+        let written = self.folder.write_safely(MANIFEST, |write| write(&bytes));
         written.inspect_err(|_| self.unsettled = true)?;
-        self.listed = listed;
+        let before = std::mem::replace(&mut self.files, files);
         self.corrupt.clear();
-        Ok(())
-    }
 
-    /// Writes a file that is there under its name whole or not at all.
-    fn write_safely<T>(
-        &self,
-        name: &str,
-        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<T>,
-    ) -> Result<T, SnapshotError> {
-        let (file, temporary) =
-            (self.path.join(name), self.path.join(format!("{name}{TEMPORARY}")));
-        let in_place = || {
-            let mut to = self.disk.create(&temporary)?;
-            let written = write(&mut |bytes| to.write_all(bytes))?;
-            to.sync()?;
-            drop(to);
-            self.disk.rename(&temporary, &file)?;
-            Ok(written)
-        };
-        let written = in_place().map_err(|error: io::Error| {
-            // What is left of it, if this fails too, goes when the directory is settled.
-            let _ = self.disk.remove(&temporary);
-            SnapshotError::io(&file, &error)
-        })?;
-        self.sync_names()?;
-        Ok(written)
-    }
-
-    fn remove_files(&mut self, gone: &[Listed]) -> Vec<SnapshotError> {
-        let mut failed = Vec::new();
-        for listed in gone {
-            let file = self.path.join(&listed.name);
-            match self.disk.remove(&file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    failed.push(SnapshotError::io(&file, &error));
-                }
-                _ => {}
-            }
-        }
+        let gone = before.iter().filter(|file| self.listed(file.version).is_none());
+        let failed: Vec<_> =
+            gone.filter_map(|file| self.folder.remove(&file.name()).err()).collect();
         self.unsettled |= !failed.is_empty();
-        failed
+        Ok(failed)
     }
+}
 
-    fn files(&self) -> Result<Vec<PathBuf>, SnapshotError> {
-        self.disk.list(&self.path).map_err(|e| SnapshotError::io(&self.path, &e))
-    }
-
-    fn sync_names(&self) -> Result<(), SnapshotError> {
-        self.disk.sync_dir(&self.path).map_err(|e| SnapshotError::io(&self.path, &e))
-    }
-
-    fn error(&self, what: SnapshotProblem) -> SnapshotError {
-        SnapshotError::new(&self.path, what)
-    }
+/// Makes all but the newest `keep` versions mere files, and gives which these are.
+fn drop_oldest(files: &mut [Listed], keep: usize) -> Vec<Version> {
+    let versions = files.iter_mut().rev().filter(|file| file.is_version());
+    let old = versions.skip(keep).map(|file| {
+        file.refers = None;
+        file.version
+    });
+    let old: BTreeSet<Version> = old.collect();
+    old.into_iter().collect()
 }
 
 impl fmt::Debug for SnapshotDir {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnapshotDir")
-            .field("path", &self.path)
+            .field("path", &self.path())
             .field("versions", &self.versions())
             .finish_non_exhaustive()
     }
-}
-
-fn at(file: &Path, (offset, what): Fault) -> SnapshotError {
-    SnapshotError { offset: Some(offset), ..SnapshotError::new(file, what) }
-}
-
-/// Makes a directory whose name is safe, with those of all directories above it. One with a manifest
-/// has been through this: its writer had opened it.
-fn make_directory(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    let manifest = path.join(MANIFEST);
-    if disk.list(path).is_ok_and(|files| files.contains(&manifest)) {
-        return Ok(());
-    }
-    disk.create_dir_all(path)?;
-    for above in path.ancestors().skip(1) {
-        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        match disk.sync_dir(above) {
-            // Not ours to read, so not ours to have made.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            synced => synced?,
-        }
-    }
-    Ok(())
 }

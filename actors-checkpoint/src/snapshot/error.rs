@@ -2,7 +2,8 @@ use std::{fmt, io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Version;
+use super::record::{Place, of_state};
+use crate::{Key, Version};
 
 /// What went wrong with a snapshot directory, in which file, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +94,17 @@ pub enum SnapshotProblem {
     /// A field has a value that no writer gives it.
     #[error("{0}")]
     Invalid(String),
+    /// One state cannot be read. The file is the one that has it, which may be older than the version that
+    /// refers to it.
+    #[error("version {version} of {key:?} is lost: {why}")]
+    State {
+        /// Its key.
+        key: Key,
+        /// Its version.
+        version: Version,
+        /// What is wrong with it.
+        why: Box<Self>,
+    },
 }
 
 impl SnapshotError {
@@ -107,6 +119,12 @@ impl SnapshotError {
             kind => SnapshotProblem::Io { kind: format!("{kind:?}"), message: error.to_string() },
         };
         Self::new(file, what)
+    }
+
+    /// The same, of a state that lies in the file.
+    pub(super) fn of_state(self, key: &Key, version: Version, place: &Place) -> Self {
+        let what = of_state(key, version, self.what);
+        Self { offset: Some(place.offset), what, ..self }
     }
 }
 

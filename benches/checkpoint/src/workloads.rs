@@ -4,6 +4,7 @@ use std::{
     fs::File,
     hint::black_box,
     io::Write,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -11,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actors_checkpoint::{Blob, Capture, CheckpointLink, Checkpointing, CheckpointingConfig};
+use actors_checkpoint::{
+    Blob, Capture, CheckpointLink, Checkpointing, CheckpointingConfig, Key, SnapshotDir,
+};
 use actors_core::{Actor, Context, Handler, Link, Message, System, host::RealDisk};
 use serde::{Deserialize, Serialize};
 
@@ -20,13 +23,14 @@ use crate::{Row, allocations};
 type Workload = fn(usize, usize) -> anyhow::Result<Row>;
 
 /// By name; run with the number of repetitions and what the bytes are divided by.
-pub(crate) const ALL: [(&str, Workload); 7] = [
+pub(crate) const ALL: [(&str, Workload); 8] = [
     ("capture-raw", capture_raw),
     ("capture-serde", capture_serde),
     ("restore-raw", restore_raw),
     ("restore-serde", restore_serde),
     ("pause", pause),
     ("save", save),
+    ("save-changed", save_changed),
     ("many-small", many_small),
 ];
 
@@ -236,8 +240,7 @@ fn save(reps: usize, divisor: usize) -> anyhow::Result<Row> {
     let directory = tempfile::tempdir_in(".")?;
     let bytes = 1024 * MIB / divisor;
     let blobs: Vec<Blob> = (0..16).map(|i| Blob::raw(&vec![i as u8; bytes / 16])).collect();
-    let mut snapshots =
-        actors_checkpoint::SnapshotDir::open(Arc::new(RealDisk), directory.path())?.keep(1);
+    let mut snapshots = SnapshotDir::open(Arc::new(RealDisk), directory.path())?.keep(1);
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for version in 1..=reps.clamp(1, 5) as u64 {
         let entries: Vec<_> = (0..)
@@ -248,24 +251,67 @@ fn save(reps: usize, divisor: usize) -> anyhow::Result<Row> {
         snapshots.commit(version, &entries, b"")?;
         ours.push(nanos(start.elapsed()));
 
-        let path = directory.path().join("bare");
-        let start = Instant::now();
-        let mut file = File::create(&path)?;
-        for blob in &blobs {
-            file.write_all(blob.bytes())?;
-        }
-        file.sync_all()?;
-        bare.push(nanos(start.elapsed()));
-        std::fs::remove_file(path)?;
+        bare.push(write_bare(directory.path(), &blobs)?);
     }
     let times = (median(&mut ours), median(&mut bare));
     Ok(row("save", "write and fsync", times, "≥ 0.9", format!("{} MiB", 1024 / divisor)))
 }
 
+/// Saving a store of which 1 % has changed since the last save, and writing all of its bytes with one fsync. Old
+/// files are written anew within some of the saves; the figure is the mean of all.
+fn save_changed(reps: usize, divisor: usize) -> anyhow::Result<Row> {
+    const STATE: usize = 64 * 1024;
+    let directory = tempfile::tempdir_in(".")?;
+    let states = 1024 * MIB / STATE / divisor;
+    let blob = |version: u64| Blob::raw(&vec![version as u8; STATE]);
+    let mut entries: Vec<(Key, u64, Blob)> =
+        (0..states).map(|i| (format!("k{i}").into(), 0, blob(0))).collect();
+    let mut snapshots = SnapshotDir::open(Arc::new(RealDisk), directory.path())?.keep(1);
+    snapshots.commit(1, &entries, b"")?;
+    let (mut ours, mut bare, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let saves = 8 * reps as u64;
+    for version in 2..2 + saves {
+        // Here and there: a stride that leads to each of them.
+        for i in 0..states / 100 {
+            let at = (version as usize * 7919 + i * 101) % states;
+            entries[at] = (entries[at].0.clone(), version, blob(version));
+        }
+        let start = Instant::now();
+        bytes += snapshots.commit(version, &entries, b"")?.bytes;
+        ours.push(nanos(start.elapsed()));
+        if version % 8 == 2 {
+            let blobs: Vec<Blob> = entries.iter().map(|(_, _, blob)| blob.clone()).collect();
+            bare.push(write_bare(directory.path(), &blobs)?);
+        }
+    }
+    let mean = ours.iter().sum::<u64>() / saves;
+    let worst = ours.iter().max().copied().unwrap_or(0) / 1_000_000;
+    let note = format!(
+        "{} MiB, {} MiB a save, median {} ms, worst {worst} ms of {saves}",
+        1024 / divisor,
+        bytes / saves / MIB as u64,
+        median(&mut ours) / 1_000_000
+    );
+    Ok(row("save-changed", "write all and fsync", (mean, median(&mut bare)), "≥ 10", note))
+}
+
+fn write_bare(directory: &Path, blobs: &[Blob]) -> anyhow::Result<u64> {
+    let path = directory.join("bare");
+    let start = Instant::now();
+    let mut file = File::create(&path)?;
+    for blob in blobs {
+        file.write_all(blob.bytes())?;
+    }
+    file.sync_all()?;
+    let taken = nanos(start.elapsed());
+    std::fs::remove_file(path)?;
+    Ok(taken)
+}
+
 /// A small actor that checkpoints itself.
 struct Small {
     state: [u8; 100],
-    key: actors_checkpoint::Key,
+    key: Key,
     store: Link<Checkpointing>,
     /// Checkpoints that were taken.
     taken: Arc<AtomicUsize>,
