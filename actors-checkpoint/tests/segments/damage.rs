@@ -171,7 +171,9 @@ fn ckpt_9_a_reference_that_no_writer_makes_is_refused() {
     let number = |at: usize| u64::from_le_bytes(whole[record + at..][..8].try_into().unwrap());
     let (length, offset, file) = (number(16), number(24), number(40));
     assert_eq!((length, offset, file), (44 + 1 + 2 + 500, 44, 1));
-    let changes: [(usize, u64); 11] = [
+    let changes: [(usize, u64); 12] = [
+        // The checksum, and the file as it was.
+        (36, file << 32 | 1),
         (40, 3),
         (40, 4),
         (40, u64::MAX),

@@ -1,8 +1,6 @@
 //! What is written, and what is referred to.
 
-use std::sync::Arc;
-
-use actors_checkpoint::{Blob, Key, SnapshotDir, Version};
+use actors_checkpoint::{Blob, Key, Version};
 use actors_core::{host::Disk, sim::SimDisk};
 
 use crate::history::*;
@@ -151,13 +149,23 @@ fn ckpt_9_a_file_that_was_taken_away_is_not_referred_to() {
 
 #[test]
 fn a_snapshot_keeps_no_file_in_memory_of_which_it_has_little() {
-    let disk = Arc::new(SimDisk::new(1));
-    let mut writer = SnapshotDir::open(disk, DIR).expect("it opens");
+    let disk = SimDisk::new(1);
+    let mut writer = open(&disk).expect("it opens");
     let entries = keyed(&blobs(100, 1), 1);
     writer.commit(1, &entries, b"").expect("committed");
-    // Dense enough to be referred to, but only two thirds, then a few of it, are loaded.
     writer.commit(2, &entries[..66], b"").expect("committed");
-    let found = writer.load(2).expect("it is whole");
-    let [first, next] = [0, 1].map(|at| found.entries[at].2.bytes().as_ptr() as usize);
-    assert_eq!(next - first, 1000 + 44 + 1 + 2, "they share the buffer of the file");
+    // Without room to write them again.
+    disk.set_capacity(1 << 40);
+    let free = disk.free_space(DIR.as_ref()).expect("asked");
+    disk.set_capacity((1 << 40) - free + 3000);
+    let third = writer.commit(3, &entries[..10], b"").expect("committed");
+    assert_eq!((third.referred, third.compacted), (10, 0));
+    for (version, is_shared) in [(2, true), (3, false)] {
+        let found = writer.load(version).expect("it is whole");
+        let places = found.entries.iter().map(|(.., blob)| blob.bytes().as_ptr() as usize);
+        let places: Vec<_> = places.take(10).collect();
+        let lie_as_in_the_file =
+            places.windows(2).all(|w| w[1].wrapping_sub(w[0]) == 1000 + 44 + 3);
+        assert_eq!(lie_as_in_the_file, is_shared, "version {version}");
+    }
 }
