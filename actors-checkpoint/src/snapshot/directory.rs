@@ -196,6 +196,7 @@ impl SnapshotDir {
     /// for old.
     fn all_known(&self, entries: &[Entry]) -> Result<Plan, SnapshotError> {
         let mut places = self.places.lock();
+        // After a rollback another file may come under the same number.
         places.keep_in(|file| self.listed(file).is_some());
         let plan = Plan::new(entries, &places);
         let files = plan.files();
@@ -249,8 +250,6 @@ impl SnapshotDir {
         if dropped.is_empty() {
             return Ok(dropped);
         }
-        // Another version may come under the same number.
-        self.places.lock().keep_in(|file| file <= version);
         let mut files = self.files.clone();
         files.retain(|file| file.version <= version);
         self.replace_files(files)?;

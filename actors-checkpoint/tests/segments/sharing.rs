@@ -117,7 +117,12 @@ fn ckpt_9_after_a_rollback_other_states_under_its_versions_never_mix() {
     writer.commit(3, &keyed(&old, 1), b"").expect("committed");
     assert_eq!(writer.rollback(1), Ok(vec![2, 3]));
     assert_eq!(writer.files(), [data_file(1)]);
-    // Those of version 2 lie nowhere any more; its file has others now.
+    // What came with version 2 lies nowhere any more.
+    let again = writer.commit(2, &keyed(&old, 1), b"").expect("committed again");
+    assert_eq!((again.referred, again.compacted), (2, 0));
+    assert_eq!(writer.load(2).expect("it is whole").entries, keyed(&old, 1));
+    assert_eq!(writer.rollback(1), Ok(vec![2]));
+    // Nor in the file that has others now.
     writer.commit(2, &keyed(&new, 1), b"").expect("committed again");
     let third = writer.commit(3, &keyed(&old, 1), b"").expect("committed again");
     assert_eq!(third.referred, 0, "the first two are not the last ones under their keys");
