@@ -26,7 +26,7 @@ fn changed(key: u64, version: Version) -> Version {
         0..4 => at % 4 == key,
         4..8 => at % 8 == key,
         SMALL => true,
-        LARGE => at % 5 == 0,
+        LARGE => at.is_multiple_of(5),
         _ => at % 16 == key % 16,
     };
     (1..=version).rev().find(changes).unwrap_or(1)
