@@ -82,7 +82,10 @@ impl Codec for Other {
     const NAME: &'static str = "other";
     type Error = <MessagePack as Codec>::Error;
 
-    fn encode<T: Serialize + ?Sized>(value: &T, to: &mut impl io::Write) -> Result<(), Self::Error> {
+    fn encode<T: Serialize + ?Sized>(
+        value: &T,
+        to: &mut impl io::Write,
+    ) -> Result<(), Self::Error> {
         MessagePack::encode(value, to)
     }
 
