@@ -14,8 +14,8 @@ use actors_checkpoint::{
     Reached, RestoreError, SaveError, Skipped, export,
 };
 use actors_core::{
-    ActorId, CallError, Link, System, SystemId,
-    remote::{Parcel, Route, Router, decode, encode},
+    ActorId, BoxFuture, CallError, Link, System, SystemId,
+    remote::{NotTaken, Parcel, Route, Router, decode, encode},
 };
 
 /// A network that delivers at once, or is cut.
@@ -46,7 +46,7 @@ impl Router for Wire {
 }
 
 impl Route for Way {
-    fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), Parcel> {
+    fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), NotTaken> {
         match &self.to {
             Some(system) if !self.cable.cut.load(Ordering::SeqCst) => {
                 if let Parcel::Message { body, .. } = &parcel {
@@ -55,8 +55,12 @@ impl Route for Way {
                 system.deliver(self.from, to, parcel);
                 Ok(())
             }
-            _ => Err(parcel),
+            _ => Err(NotTaken::NoConnection),
         }
+    }
+
+    fn room(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
-use event_listener::Event;
+use event_listener::{Event, EventListener};
 
 use crate::{
     Actor, Handler, Link, Message, SendError, System,
@@ -103,6 +103,11 @@ impl Bound {
         if self.is_waited_for() {
             self.room.notify(self.capacity.saturating_sub(self.len()));
         }
+    }
+
+    /// Done when room was made.
+    pub(crate) fn room(&self) -> EventListener {
+        self.room.listen()
     }
 
     fn is_waited_for(&self) -> bool {
@@ -216,12 +221,11 @@ pub(crate) async fn wait_for_room<M: Message>(
         Err(SendError::Full(message)) => message,
         sent => return sent,
     };
-    let bound = actor.bound();
-    let _waiting = Waiting::on(bound);
+    let _waiting = actor.bound().map(Waiting::on);
     let clock = actor.system_of().host().clock.clone();
     let until = clock.now() + timeout;
     loop {
-        let room = bound.room.listen();
+        let room = actor.room();
         message = match actor.receive(message, None, here::epoch()) {
             Err(SendError::Full(message)) => message,
             sent => return sent,

@@ -89,9 +89,20 @@ pub enum SendError<M> {
     /// No connection to the actor's node now. A retry may succeed.
     #[error("no connection to the actor's node")]
     NoConnection(M),
-    /// The actor's mailbox is bounded and full now. A retry may succeed.
+    /// The actor's mailbox is bounded and full now, or what waits for the connection to its node is as
+    /// much as may wait. A retry may succeed.
     #[error("the mailbox is full")]
     Full(M),
+    /// The actor is on another node, and the message is longer than nodes take. A retry cannot succeed.
+    #[error("{} has {bytes} bytes encoded; at most {limit} go to other nodes", std::any::type_name::<M>())]
+    TooLong {
+        /// The message.
+        message: M,
+        /// Bytes that it has, encoded.
+        bytes: usize,
+        /// Bytes that it may have.
+        limit: usize,
+    },
     /// A blocking send on a thread that drives actors: it would deadlock.
     #[error("a blocking send on a thread that drives actors")]
     WouldBlock(M),
@@ -114,7 +125,9 @@ impl<M> SendError<M> {
             | Self::NoConnection(m)
             | Self::Full(m)
             | Self::WouldBlock(m) => m,
-            Self::Encode { message, .. } | Self::Name { message, .. } => message,
+            Self::Encode { message, .. }
+            | Self::TooLong { message, .. }
+            | Self::Name { message, .. } => message,
         }
     }
 }
@@ -133,6 +146,7 @@ impl<M> From<SendError<M>> for CallError {
             SendError::Encode { reason, .. } => Self::Codec(reason),
             SendError::NoConnection(_) => Self::NoConnection,
             SendError::Full(_) => Self::Full,
+            SendError::TooLong { bytes, limit, .. } => Self::TooLong { bytes, limit },
             SendError::WouldBlock(_) => Self::WouldBlock,
             SendError::Name { error, .. } => Self::Name(error),
         }
@@ -170,9 +184,18 @@ pub enum CallError {
     /// A blocking call on a thread that drives actors: it would deadlock. Nothing happened.
     #[error("a blocking call on a thread that drives actors")]
     WouldBlock,
-    /// The actor's mailbox is bounded and full now. Nothing happened; a retry may succeed.
+    /// The actor's mailbox is bounded and full now, or what waits for the connection to its node is as
+    /// much as may wait. Nothing happened; a retry may succeed.
     #[error("the mailbox is full")]
     Full,
+    /// The question or the answer is longer than nodes take. In case of the answer, it was handled.
+    #[error("{bytes} bytes, encoded; at most {limit} go to other nodes")]
+    TooLong {
+        /// Bytes that it has, encoded.
+        bytes: usize,
+        /// Bytes that it may have.
+        limit: usize,
+    },
     /// The function needs the actor in this process, and it is on another node. Nothing happened.
     #[error("the actor is on another node")]
     NotLocal,
@@ -202,6 +225,14 @@ pub enum StartError {
     NoConnection {
         /// The name of the node.
         node: String,
+    },
+    /// Its arguments are longer than nodes take.
+    #[error("arguments of {bytes} bytes, encoded; at most {limit} go to other nodes")]
+    TooLong {
+        /// Bytes that they have, encoded.
+        bytes: usize,
+        /// Bytes that they may have.
+        limit: usize,
     },
     /// No node can host it.
     #[error("no node is left to host it")]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    CallError, ExitReason, GroupEpoch, System, SystemId,
+    ActorId, CallError, ExitReason, GroupEpoch, System, SystemId,
     cell::AnyCell,
     clocks,
     host::{Clock, Time},
@@ -71,6 +71,11 @@ pub(crate) fn activation<T>(cell: &dyn AnyCell, grouped: bool, run: impl FnOnce(
 /// The system of the actor that runs on this thread.
 pub(crate) fn system() -> Option<System> {
     with_cell(|cell| cell.system_of().clone())
+}
+
+/// The actor that runs on this thread.
+pub(crate) fn actor() -> Option<ActorId> {
+    with_cell(|cell| cell.id())
 }
 
 /// With the clock of the actor that runs on this thread; outside any, with that of `system`.

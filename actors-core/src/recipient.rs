@@ -1,9 +1,10 @@
 use std::{any::type_name, fmt, future::IntoFuture, sync::Arc, time::Duration};
 
 use crate::{
-    ActorId, AnyLink, Call, CallError, GroupEpoch, Handler, Link, Message, ReplyTo, SendError,
+    ActorId, AnyLink, BoxFuture, Call, CallError, GroupEpoch, Handler, Link, Message, ReplyTo,
+    SendError,
     bound::{Bound, block_for_room, wait_for_room},
-    cell::{ActorCell, AnyCell},
+    cell::{ActorCell, AnyCell, Life},
     here,
     reply::one_shot,
     system::drives_this_thread,
@@ -148,7 +149,11 @@ pub(crate) trait Receives<M: Message>: AnyCell {
         epoch: Option<GroupEpoch>,
     ) -> Result<(), SendError<M>>;
 
-    fn bound(&self) -> &Bound;
+    /// Of an actor on this node whose mailbox is bounded.
+    fn bound(&self) -> Option<&Bound>;
+
+    /// Done when there may be room for what was given back as [`SendError::Full`].
+    fn room(&self) -> BoxFuture<'static, ()>;
 }
 
 impl<M: Message, A: Handler<M>> Receives<M> for ActorCell<A> {
@@ -161,7 +166,18 @@ impl<M: Message, A: Handler<M>> Receives<M> for ActorCell<A> {
         self.push_tagged(message, reply, epoch)
     }
 
-    fn bound(&self) -> &Bound {
-        self.ext().bound()
+    fn bound(&self) -> Option<&Bound> {
+        self.ext().known_bound()
+    }
+
+    fn room(&self) -> BoxFuture<'static, ()> {
+        if self.life() == Life::Proxy {
+            let route = self.ext().lock().elsewhere.as_ref().map(|at| at.route.clone());
+            return route.map_or_else(|| Box::pin(std::future::pending()) as _, |at| at.room());
+        }
+        match self.bound() {
+            Some(bound) => Box::pin(bound.room()),
+            None => Box::pin(std::future::pending()),
+        }
     }
 }

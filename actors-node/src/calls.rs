@@ -101,6 +101,10 @@ impl Peers {
         incarnation: u32,
         args: Vec<u8>,
     ) -> Result<u32, StartError> {
+        let (bytes, limit) = (args.len(), self.longest_to(on));
+        if bytes > limit {
+            return Err(StartError::TooLong { bytes, limit });
+        }
         let frame = |call| Frame::Start { call, actor, group, incarnation, args };
         self.ask_to_start(on, frame).await
     }
@@ -124,7 +128,12 @@ impl Peers {
     pub(crate) fn answer_to(self: &Arc<Self>, from: SystemId, call: u64) -> ReplyTo<Vec<u8>> {
         let peers = self.clone();
         ReplyTo::to_function(move |answer: Result<Vec<u8>, CallError>| {
-            peers.send(from, &Frame::Reply { call, answer: answer.map(Body) });
+            let limit = peers.longest_to(from);
+            let answer = answer.and_then(|body| match body.len() {
+                bytes if bytes > limit => Err(CallError::TooLong { bytes, limit }),
+                _ => Ok(Body(body)),
+            });
+            peers.send(from, &Frame::Reply { call, answer });
         })
     }
 }

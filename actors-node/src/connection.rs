@@ -2,14 +2,19 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use actors_core::host::{Listener, ReadHalf, Stream, WriteHalf};
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use actors_core::{
+    SystemId,
+    host::{Listener, ReadHalf, Stream, WriteHalf},
+};
+use futures_lite::AsyncWriteExt;
 
 use crate::{
-    DownCause, Member, NodeError, NodeEvent,
+    DownCause, HandShakeError, Member, NodeError, NodeEvent,
+    door::Pass,
+    hand_shake::{self, Connected, DEADLINE, Guest},
     outbox::Outbox,
     peers::Peers,
-    wire::{self, Frame, Hello, Refusal, Welcome},
+    wire::{self, Frame, Refusal, Roster},
 };
 
 /// A node that was announced but does not answer is dialled again after this long.
@@ -18,26 +23,14 @@ const REDIAL: Duration = Duration::from_millis(50);
 /// Takes connections until the node leaves.
 pub(crate) async fn accept(peers: Arc<Peers>, mut listener: Box<dyn Listener>) {
     loop {
-        let left = async {
-            while !peers.has_left() {
-                let changed = peers.changed();
-                if !peers.has_left() {
-                    changed.await;
-                }
-            }
-            None
-        };
-        let accepted = futures_lite::future::or(left, async { Some(listener.accept().await) });
-        match accepted.await {
+        let accepted = or_left(&peers, listener.accept()).await;
+        match accepted {
             None => return,
             Some(Ok(stream)) => {
-                let peers = peers.clone();
-                peers.system().clone().spawn_task(async move {
-                    let peer = stream.peer.clone();
-                    if let Err(error) = welcome(&peers, stream).await {
-                        tracing::warn!(%peer, %error, "connection refused");
-                    }
-                });
+                let Some(pass) = or_left(&peers, peers.door.enter(&stream.peer)).await else {
+                    return;
+                };
+                peers.system().spawn_task(receive_guest(peers.clone(), stream, pass));
             }
             Some(Err(error)) => {
                 tracing::warn!(%error, "accept");
@@ -47,107 +40,143 @@ pub(crate) async fn accept(peers: Arc<Peers>, mut listener: Box<dyn Listener>) {
     }
 }
 
-/// The hand-shake of the side that was connected to, bounded in time.
-async fn welcome(peers: &Arc<Peers>, mut stream: Stream) -> io::Result<()> {
-    let clock = peers.system().host().clock.clone();
-    let hello: Hello = futures_lite::future::or(
-        async {
-            exchange_preambles(&mut stream).await?;
-            wire::read_frame(&mut stream.read, &mut Vec::new()).await?.ok_or_else(ended)
-        },
-        async {
-            clock.sleep(peers.hand_shake_timeout()).await;
-            Err(io::Error::new(io::ErrorKind::TimedOut, "no hand-shake"))
-        },
-    )
-    .await?;
-    let refusal = if hello.cluster != peers.cluster() {
-        Some(Refusal::OtherCluster)
-    } else if peers.is_dead(hello.member.id) {
-        Some(Refusal::Fenced)
-    } else {
+/// `None` when the node leaves first.
+async fn or_left<T>(peers: &Peers, future: impl Future<Output = T>) -> Option<T> {
+    let left = async {
+        while !peers.has_left() {
+            let changed = peers.changed();
+            if !peers.has_left() {
+                changed.await;
+            }
+        }
         None
     };
-    let outbox = match refusal {
-        None => peers.connect(&hello.member).ok_or(Refusal::Duplicate),
-        Some(refusal) => Err(refusal),
+    futures_lite::future::or(left, async { Some(future.await) }).await
+}
+
+/// The side that was connected to.
+async fn receive_guest(peers: Arc<Peers>, stream: Stream, pass: Pass) {
+    let peer = stream.peer.clone();
+    let called_out = async {
+        pass.called_out().await;
+        Err(HandShakeError::Crowded)
     };
-    let answer = match &outbox {
-        Ok(_) => {
-            let dead = peers.dead();
-            Welcome::Accepted { member: peers.member().clone(), members: peers.members(), dead }
-        }
-        Err(reason) => Welcome::Refused { reason: reason.clone() },
+    let hand_shake = hand_shake::accept(peers.us(), stream);
+    let guest = in_time(&peers, futures_lite::future::or(called_out, hand_shake)).await;
+    // It is known from here on: a crowd at the door is not to its harm.
+    drop(pass);
+    let shaken = match guest {
+        Ok(guest) => in_time(&peers, welcome(&peers, guest)).await,
+        Err(error) => Err(error),
     };
-    let sent = async {
-        stream.write.write_all(&wire::frame(&answer)).await?;
-        stream.write.flush().await
+    match shaken {
+        Ok((connected, outbox)) => {
+            let Connected { member, stream, .. } = connected;
+            serve(peers, member, stream.read, stream.write, outbox).await;
+        }
+        Err(error) => {
+            let now = peers.system().host().clock.now();
+            if let Some(before) = peers.door.note(&peer, now) {
+                tracing::warn!(%peer, %error, before, "connection refused");
+            }
+        }
+    }
+}
+
+async fn in_time<T>(
+    peers: &Peers,
+    hand_shake: impl Future<Output = Result<T, HandShakeError>>,
+) -> Result<T, HandShakeError> {
+    let clock = &peers.system().host().clock;
+    futures_lite::future::or(hand_shake, async {
+        clock.sleep(DEADLINE).await;
+        Err(HandShakeError::TimedOut)
+    })
+    .await
+}
+
+/// Lets a node in that has proved itself, if nothing speaks against it.
+async fn welcome(peers: &Arc<Peers>, guest: Guest) -> Result<(Connected, Outbox), HandShakeError> {
+    let connected = match peers.is_dead(guest.member.id) {
+        true => Err(Refusal::Fenced),
+        false => peers.connect(&guest.member, guest.longest),
     };
-    match (sent.await, outbox) {
-        (Ok(()), Ok(outbox)) => {
-            serve(peers.clone(), hello.member, stream.read, stream.write, outbox).await;
-            Ok(())
+    let outbox = match connected {
+        Ok(outbox) => outbox,
+        Err(refusal) => return Err(guest.refuse(refusal).await),
+    };
+    let mut undo = FailUnlessDone { peers, member: guest.member.id, done: false };
+    let mut connected = guest.welcome(peers.us()).await?;
+    connected.stream.write.write_all(&wire::frame(&peers.roster())).await?;
+    connected.stream.write.flush().await?;
+    undo.done = true;
+    Ok((connected, outbox))
+}
+
+/// A node that was taken for connected and was not told so, or not in time, is lost.
+struct FailUnlessDone<'a> {
+    peers: &'a Arc<Peers>,
+    member: SystemId,
+    done: bool,
+}
+
+impl Drop for FailUnlessDone<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.peers.fail(self.member, DownCause::ConnectionLost);
         }
-        (Err(error), Ok(_)) => {
-            peers.fail(hello.member.id, DownCause::ConnectionLost);
-            Err(error)
-        }
-        (_, Err(refusal)) => Err(io::Error::other(refusal)),
     }
 }
 
 /// Connects to a node and shakes hands; the connection is then served by a task of its own.
 pub(crate) async fn dial(peers: &Arc<Peers>, address: &str) -> Result<Member, NodeError> {
-    let unreachable = |error: io::Error| NodeError::Unreachable {
-        address: address.into(),
-        error: error.to_string(),
-    };
     let net = peers.system().host().net.clone();
-    let clock = peers.system().host().clock.clone();
     let hand_shake = async {
-        let mut stream = net.connect(address).await?;
-        let hello = Hello { cluster: peers.cluster().to_owned(), member: peers.member().clone() };
-        exchange_preambles(&mut stream).await?;
-        stream.write.write_all(&wire::frame(&hello)).await?;
-        stream.write.flush().await?;
-        let welcome: Welcome =
-            wire::read_frame(&mut stream.read, &mut Vec::new()).await?.ok_or_else(ended)?;
-        Ok((stream, welcome))
+        let stream = net.connect(address).await?;
+        let mut connected = hand_shake::dial(peers.us(), stream).await?;
+        let (read, longest) = (&mut connected.stream.read, peers.longest_frame());
+        let roster: Option<Roster> = wire::read_frame(read, &mut Vec::new(), longest).await?;
+        Ok((connected, roster.ok_or_else(ended)?))
     };
-    let shaken = futures_lite::future::or(hand_shake, async {
-        clock.sleep(peers.hand_shake_timeout()).await;
-        Err(io::Error::new(io::ErrorKind::TimedOut, "no hand-shake"))
-    });
-    let (stream, welcome) = shaken.await.map_err(unreachable)?;
-    match welcome {
-        Welcome::Refused { reason } => {
-            Err(NodeError::Refused { address: address.into(), refusal: reason })
+    let (connected, roster) = in_time(peers, hand_shake).await.map_err(|error| {
+        let address = address.to_owned();
+        match error {
+            HandShakeError::Refused(refusal) => NodeError::Refused { address, refusal },
+            error if error.is_passing() => {
+                NodeError::Unreachable { address, error: error.to_string() }
+            }
+            error => NodeError::HandShake { address, error },
         }
-        Welcome::Accepted { member, members, dead } => {
-            for id in dead {
-                peers.fail(id, DownCause::Reported);
-            }
-            let (own, who) = (peers.clone(), member.clone());
-            if let Some(outbox) = peers.connect(&member) {
-                let served = serve(own, who, stream.read, stream.write, outbox);
-                peers.system().spawn_task(served);
-            } else if peers.is_member(member.id) {
-                // Both have dialled, and each has accepted the other: each writes on the connection
-                // that it accepted and reads the one that it made.
-                peers.system().spawn_task(async move {
-                    let _open = stream.write;
-                    receive_all(own, who, stream.read).await;
-                });
-            } else {
-                let refusal = Refusal::Fenced;
-                return Err(NodeError::Refused { address: address.into(), refusal });
-            }
-            for member in members {
-                peers.learn(member);
-            }
-            Ok(member)
-        }
+    })?;
+    enter(peers, connected, roster)
+        .map_err(|refusal| NodeError::Refused { address: address.into(), refusal })
+}
+
+/// Serves a connection that was made, once the other side has let this node in.
+fn enter(peers: &Arc<Peers>, connected: Connected, roster: Roster) -> Result<Member, Refusal> {
+    let Connected { stream, member, longest, agreed } = connected;
+    tracing::debug!(%member, version = agreed.version, features = agreed.features, "let in");
+    for id in roster.dead {
+        peers.fail(id, DownCause::Reported);
     }
+    let (own, who) = (peers.clone(), member.clone());
+    match peers.connect(&member, longest) {
+        Ok(outbox) => {
+            let served = serve(own, who, stream.read, stream.write, outbox);
+            peers.system().spawn_task(served);
+        }
+        // Both have dialled, and each has accepted the other: each writes on the connection that it
+        // accepted and reads the one that it made.
+        Err(Refusal::Duplicate) => peers.system().spawn_task(async move {
+            let _open = stream.write;
+            receive_all(own, who, stream.read).await;
+        }),
+        Err(refusal) => return Err(refusal),
+    }
+    for member in roster.members {
+        peers.learn(member);
+    }
+    Ok(member)
 }
 
 /// Connects to a member that was announced; silence is the detector's business.
@@ -185,7 +214,7 @@ async fn serve(
 async fn receive_all(peers: Arc<Peers>, member: Member, mut read: ReadHalf) {
     let mut buffer = Vec::new();
     let cause = loop {
-        match wire::read_frame::<Frame>(&mut read, &mut buffer).await {
+        match wire::read_frame::<Frame>(&mut read, &mut buffer, peers.longest_frame()).await {
             Ok(Some(frame)) if peers.is_member(member.id) => peers.receive(&member, frame),
             // It was declared dead here, and nothing it says counts, but that it has done the same.
             Ok(Some(Frame::Fenced)) => {
@@ -201,14 +230,6 @@ async fn receive_all(peers: Arc<Peers>, member: Member, mut read: ReadHalf) {
         tracing::debug!(%member, cause, "connection lost");
         peers.fail(member.id, DownCause::ConnectionLost);
     }
-}
-
-async fn exchange_preambles(stream: &mut Stream) -> io::Result<()> {
-    stream.write.write_all(&wire::preamble()).await?;
-    stream.write.flush().await?;
-    let mut theirs = [0; wire::PREAMBLE];
-    stream.read.read_exact(&mut theirs).await?;
-    wire::check_preamble(&theirs)
 }
 
 fn ended() -> io::Error {

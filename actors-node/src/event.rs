@@ -1,4 +1,4 @@
-use crate::{Member, wire::Refusal};
+use crate::{HandShakeError, Member, wire::Refusal};
 
 /// Something happened to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +44,34 @@ pub enum DownCause {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// Connections off this machine need encryption and authentication.
-    #[error("{address} is not on the loopback interface")]
+    /// Whoever reaches the address could join and run code: off the loopback interface a node has a
+    /// secret, certificates, or says that it is open to all.
+    #[error(
+        "{address} is not on the loopback interface: give the cluster a secret or certificates"
+    )]
     Exposed {
         /// The address asked for.
         address: String,
     },
+    /// It listens on all interfaces: others need an address of one of them.
+    #[error("{address} is no address to connect to: say which is, with `advertise`")]
+    NoAddress {
+        /// The address asked for.
+        address: String,
+    },
+    /// Name, cluster and address of the node do not fit into a hand-shake.
+    #[error(
+        "name, cluster and address have {bytes} bytes in a hand-shake; at most {limit} are taken"
+    )]
+    TooLong {
+        /// Bytes that they have.
+        bytes: usize,
+        /// Bytes that they may have.
+        limit: usize,
+    },
+    /// No random numbers, say.
+    #[error("cannot start a node: {0}")]
+    System(String),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -73,5 +95,13 @@ pub enum NodeError {
         address: String,
         /// Why.
         refusal: Refusal,
+    },
+    /// This node does not want the other one, or cannot understand it. A retry cannot succeed.
+    #[error("cannot join {address}: {error}")]
+    HandShake {
+        /// The address.
+        address: String,
+        /// Why.
+        error: HandShakeError,
     },
 }

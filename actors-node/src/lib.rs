@@ -48,7 +48,9 @@
 mod calls;
 mod connection;
 mod detector;
+mod door;
 mod event;
+mod hand_shake;
 mod hosting;
 mod member;
 mod node;
@@ -57,11 +59,16 @@ mod peers;
 mod placement;
 mod remote_child;
 mod route;
+mod secret;
+#[cfg(test)]
+mod vectors;
 mod wire;
 
 pub use detector::Detection;
 pub use event::{DownCause, NodeError, NodeEvent};
+pub use hand_shake::{HandShakeError, Versions};
 pub use member::Member;
 pub use node::{Node, NodeBuilder};
 pub use remote_child::{Hosts, RemoteAddress, RemoteChild, SuperviseRemotely};
+pub use secret::{Secret, SecretError};
 pub use wire::Refusal;

@@ -5,11 +5,15 @@ use crossbeam_channel::{Receiver, unbounded};
 use serde::Serialize;
 
 use crate::{
-    Detection, Member, NodeError, NodeEvent,
+    Detection, Member, NodeError, NodeEvent, Secret,
     connection::dial,
+    hand_shake::{Offer, Us},
     peers::Peers,
     wire::{Frame, Refusal},
 };
+
+/// Bytes that a message may have, whatever is asked for.
+const LONGEST: usize = 1 << 30;
 
 /// This process as a node of a cluster. Cheap to clone.
 ///
@@ -22,14 +26,47 @@ pub struct Node(pub(crate) Arc<Peers>);
 pub struct NodeBuilder {
     system: System,
     listen: String,
+    advertise: Option<String>,
     cluster: String,
     detection: Detection,
+    secret: Option<Secret>,
+    open_to_all: bool,
+    longest: usize,
 }
 
 impl NodeBuilder {
     /// Where to take connections; default `127.0.0.1:0`, a free port of the loopback interface.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.listen = address.into();
+        self
+    }
+
+    /// Where others are to connect to, if that is not the address listened on: a name, or the address
+    /// that a translation of addresses has outside.
+    pub fn advertise(mut self, address: impl Into<String>) -> Self {
+        self.advertise = Some(address.into());
+        self
+    }
+
+    /// Only nodes with the same secret join each other; both sides prove that they know it before
+    /// anything else is said. See [`Secret`] for what it does not do.
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Lets a node without secret and certificates listen off the loopback interface. Whoever reaches
+    /// it can join, start every exported actor and send every exported message.
+    pub const fn insecurely_open_to_all(mut self) -> Self {
+        self.open_to_all = true;
+        self
+    }
+
+    /// The longest message, answer or argument of a start that this node exchanges with others, in bytes
+    /// as encoded; at most 1 GiB, default 512 MiB. Of two nodes the smaller one holds; what is longer is
+    /// given back to who sends it ([`SendError::TooLong`](actors_core::SendError::TooLong)).
+    pub const fn longest_message(mut self, bytes: usize) -> Self {
+        self.longest = if bytes < LONGEST { bytes } else { LONGEST };
         self
     }
 
@@ -49,31 +86,49 @@ impl NodeBuilder {
     /// Opens the node to connections, under the name of its system.
     ///
     /// # Errors
-    /// [`NodeError::Exposed`] for an address off the loopback interface: connections are not
-    /// encrypted and not authenticated yet. [`NodeError::Listen`] when the address cannot be had.
+    /// [`NodeError::Exposed`] for an address off the loopback interface without
+    /// [secret](Self::secret); [`NodeError::NoAddress`] for all interfaces without
+    /// [`advertise`](Self::advertise); [`NodeError::TooLong`] when name, cluster and address do not fit
+    /// into a hand-shake; [`NodeError::Listen`] when the address cannot be had.
     pub async fn start(self) -> Result<Node, NodeError> {
-        let exposed = |address: &str| {
-            address.parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback())
-        };
-        if exposed(&self.listen) {
-            return Err(NodeError::Exposed { address: self.listen });
-        }
+        self.check(&self.listen)?;
         let listening = self.system.host().net.listen(&self.listen).await;
         let listener = listening.map_err(|error| NodeError::Listen {
-            address: self.listen,
+            address: self.listen.clone(),
             error: error.to_string(),
         })?;
         // A name may stand for any address: what counts is what it was bound to.
-        if exposed(&listener.address()) {
-            return Err(NodeError::Exposed { address: listener.address() });
-        }
-        let member = Member {
-            id: self.system.id(),
-            name: self.system.name().to_owned(),
-            address: listener.address(),
+        self.check(&listener.address())?;
+        let us = Us {
+            member: Member {
+                id: self.system.id(),
+                name: self.system.name().to_owned(),
+                address: self.advertise.unwrap_or_else(|| listener.address()),
+            },
+            cluster: self.cluster,
+            longest: self.longest as u64,
+            secret: self.secret.unwrap_or_else(Secret::none),
+            offer: Offer::OURS,
+            random: self.system.host().random.clone(),
         };
-        let peers = Peers::start(self.system, member, self.cluster, self.detection, listener);
-        Ok(Node(peers))
+        us.check()?;
+        Ok(Node(Peers::start(self.system, us, self.detection, listener)))
+    }
+
+    /// Whether the address may be listened on.
+    fn check(&self, address: &str) -> Result<(), NodeError> {
+        // The simulation has no addresses but names.
+        let Ok(ip) = address.parse::<SocketAddr>().map(|address| address.ip()) else {
+            return Ok(());
+        };
+        let address = || address.to_owned();
+        if !ip.is_loopback() && self.secret.is_none() && !self.open_to_all {
+            return Err(NodeError::Exposed { address: address() });
+        }
+        if ip.is_unspecified() && self.advertise.is_none() {
+            return Err(NodeError::NoAddress { address: address() });
+        }
+        Ok(())
     }
 }
 
@@ -83,8 +138,12 @@ impl Node {
         NodeBuilder {
             system: system.clone(),
             listen: "127.0.0.1:0".into(),
+            advertise: None,
             cluster: "default".into(),
             detection: Detection::default(),
+            secret: None,
+            open_to_all: false,
+            longest: LONGEST / 2,
         }
     }
 
@@ -109,7 +168,8 @@ impl Node {
     /// Joining a node again that is connected changes nothing.
     ///
     /// # Errors
-    /// [`NodeError::Refused`] at once, [`NodeError::Unreachable`] after `timeout`.
+    /// [`NodeError::Refused`] and [`NodeError::HandShake`] at once, [`NodeError::Unreachable`] after
+    /// `timeout`.
     pub async fn join(&self, address: &str, timeout: Duration) -> Result<Member, NodeError> {
         let clock = self.system().host().clock.clone();
         let deadline = clock.now() + timeout;
@@ -120,8 +180,8 @@ impl Node {
                 Err(error @ NodeError::Refused { refusal: Refusal::Duplicate, .. }) => {
                     return self.0.connected_at(address).ok_or(error);
                 }
-                Err(error @ NodeError::Refused { .. }) => return Err(error),
-                Err(error) => error,
+                Err(error @ NodeError::Unreachable { .. }) => error,
+                Err(error) => return Err(error),
             };
             if clock.now() >= deadline {
                 return Err(error);

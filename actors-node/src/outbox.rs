@@ -1,6 +1,9 @@
 //! Frames on their way to one peer: never waits, written in batches.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use actors_core::host::WriteHalf;
 use event_listener::Event;
@@ -10,11 +13,11 @@ use parking_lot::Mutex;
 use crate::wire::{Frame, KEPT_BUFFER, append_frame};
 
 /// The queue of one connection. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Outbox(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
+    longest: AtomicU64,
     queue: Mutex<Queue>,
     changed: Event,
 }
@@ -26,6 +29,25 @@ struct Queue {
 }
 
 impl Outbox {
+    /// For messages of up to so many bytes.
+    pub(crate) fn new(longest: u64) -> Self {
+        Self(Arc::new(Inner {
+            longest: AtomicU64::new(longest),
+            queue: Mutex::default(),
+            changed: Event::new(),
+        }))
+    }
+
+    /// The other side takes messages of up to so many bytes.
+    pub(crate) fn limit(&self, longest: u64) {
+        self.0.longest.fetch_min(longest, Ordering::Relaxed);
+    }
+
+    /// Bytes that a message may have.
+    pub(crate) fn longest(&self) -> usize {
+        usize::try_from(self.0.longest.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
     /// Queues a frame. False when the connection is gone.
     pub(crate) fn push(&self, frame: &[u8]) -> bool {
         let mut queue = self.0.queue.lock();

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use actors_core::{
@@ -22,20 +21,22 @@ use crate::{
     calls::Calls,
     connection::{accept, keep_dialling},
     detector::{Detector, Verdict},
+    door::Door,
+    hand_shake::Us,
     hosting::Hosting,
     outbox::Outbox,
     route::Routes,
-    wire::{self, Body, Frame},
+    wire::{self, Body, Frame, Refusal, Roster},
 };
 
 type Listening = Box<dyn Fn(&NodeEvent) + Send + Sync>;
 
 pub(crate) struct Peers {
     system: System,
-    member: Member,
-    cluster: String,
+    us: Us,
     detection: Detection,
     state: Mutex<State>,
+    pub(crate) door: Arc<Door>,
     pub(crate) calls: Calls,
     pub(crate) hosting: Hosting,
     listening: Mutex<Vec<Arc<Listening>>>,
@@ -58,17 +59,16 @@ struct Peer {
 impl Peers {
     pub(crate) fn start(
         system: System,
-        member: Member,
-        cluster: String,
+        us: Us,
         detection: Detection,
         listener: Box<dyn Listener>,
     ) -> Arc<Self> {
         let now = system.host().clock.now();
         let peers = Arc::new(Self {
             system,
-            member,
-            cluster,
+            us,
             detection,
+            door: Arc::default(),
             state: Mutex::new(State {
                 peers: BTreeMap::new(),
                 dead: BTreeSet::new(),
@@ -91,23 +91,21 @@ impl Peers {
     }
 
     pub(crate) const fn member(&self) -> &Member {
-        &self.member
+        &self.us.member
     }
 
-    pub(crate) fn cluster(&self) -> &str {
-        &self.cluster
+    /// This node, as it shows itself to another.
+    pub(crate) const fn us(&self) -> &Us {
+        &self.us
     }
 
-    pub(crate) const fn hand_shake_timeout(&self) -> Duration {
-        self.detection.timeout
+    /// The longest frame that is taken, in bytes.
+    pub(crate) fn longest_frame(&self) -> usize {
+        usize::try_from(self.us.longest).unwrap_or(usize::MAX).saturating_add(wire::HEAD_ROOM)
     }
 
     pub(crate) fn is_dead(&self, id: SystemId) -> bool {
         self.state.lock().dead.contains(&id)
-    }
-
-    pub(crate) fn dead(&self) -> Vec<SystemId> {
-        self.state.lock().dead.iter().copied().collect()
     }
 
     pub(crate) fn members(&self) -> Vec<Member> {
@@ -183,8 +181,13 @@ impl Peers {
         self.state.lock().peers.get(&to).map(|peer| peer.outbox.clone())
     }
 
+    /// Bytes that a message to a node may have.
+    pub(crate) fn longest_to(&self, node: SystemId) -> usize {
+        self.outbox(node).map_or(usize::MAX, |outbox| outbox.longest())
+    }
+
     pub(crate) fn emit(&self, event: NodeEvent) {
-        tracing::info!(node = %self.member.name, ?event, "cluster");
+        tracing::info!(node = %self.member().name, ?event, "cluster");
         let listening = self.listening.lock().clone();
         for f in listening {
             f(&event);
@@ -192,9 +195,15 @@ impl Peers {
         self.changed.notify(usize::MAX);
     }
 
+    pub(crate) fn roster(&self) -> Roster {
+        let state = self.state.lock();
+        let members = state.peers.values().map(|peer| peer.member.clone()).collect();
+        Roster { members, dead: state.dead.iter().copied().collect() }
+    }
+
     /// Hears of a member. Of two nodes, the one with the lower identity connects.
     pub(crate) fn learn(self: &Arc<Self>, member: Member) {
-        if self.add(&member) && self.member.id < member.id {
+        if self.add(&member) && self.member().id < member.id {
             self.system.spawn_task(keep_dialling(self.clone(), member));
         }
     }
@@ -202,14 +211,15 @@ impl Peers {
     /// False if it is known or dead. A new incarnation under a name ends the old one.
     fn add(self: &Arc<Self>, member: &Member) -> bool {
         let mut state = self.state.lock();
-        let known = member.id == self.member.id || state.peers.contains_key(&member.id);
+        let known = member.id == self.member().id || state.peers.contains_key(&member.id);
         if known || state.dead.contains(&member.id) {
             return false;
         }
         state.detector.connected(member.id, self.system.host().clock.now());
         let same_name = |peer: &&Peer| peer.member.name == member.name;
         let replaced = state.peers.values().find(same_name).map(|peer| peer.member.id);
-        let peer = Peer { member: member.clone(), outbox: Outbox::default(), connected: false };
+        let peer =
+            Peer { member: member.clone(), outbox: Outbox::new(self.us.longest), connected: false };
         state.peers.insert(member.id, peer);
         drop(state);
         if let Some(old) = replaced {
@@ -218,24 +228,35 @@ impl Peers {
         true
     }
 
-    /// Makes a hand-shaken connection the peer's. `None` if it has one, or is dead.
-    pub(crate) fn connect(self: &Arc<Self>, member: &Member) -> Option<Outbox> {
+    /// Makes a hand-shaken connection the peer's, which takes frames of up to `longest` bytes.
+    ///
+    /// # Errors
+    /// It has one, or is dead, or the identity is another's.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        member: &Member,
+        longest: u64,
+    ) -> Result<Outbox, Refusal> {
         self.add(member);
         let mut state = self.state.lock();
         let now = self.system.host().clock.now();
-        let peer = state.peers.get_mut(&member.id)?;
+        let peer = state.peers.get_mut(&member.id).ok_or(Refusal::Fenced)?;
+        if peer.member != *member {
+            return Err(Refusal::Impostor);
+        }
         if peer.connected {
-            return None;
+            return Err(Refusal::Duplicate);
         }
         peer.connected = true;
         let outbox = peer.outbox.clone();
+        outbox.limit(longest);
         state.detector.connected(member.id, now);
         drop(state);
         self.emit(NodeEvent::Up(member.clone()));
         let mut all = self.members();
-        all.push(self.member.clone());
+        all.push(self.member().clone());
         self.broadcast(&Frame::Members(all));
-        Some(outbox)
+        Ok(outbox)
     }
 
     /// One incarnation of a node is gone, for ever: fenced, its calls failed, its monitors told.
@@ -268,7 +289,7 @@ impl Peers {
         match frame {
             Frame::Heartbeat => {}
             Frame::Members(members) => members.into_iter().for_each(|member| self.learn(member)),
-            Frame::Dead(member) if member.id == self.member.id => {
+            Frame::Dead(member) if member.id == self.member().id => {
                 self.emit(NodeEvent::Fenced { by: from.clone() });
             }
             Frame::Dead(member) => self.fail(member.id, DownCause::Reported),
@@ -276,7 +297,7 @@ impl Peers {
             Frame::Goodbye => self.fail(from.id, DownCause::Left),
             Frame::Message { to, name, body, epoch, call } => {
                 let reply = call.map(|call| self.answer_to(from.id, call));
-                let parcel = Parcel::Message { name: name.into(), body, epoch, reply };
+                let parcel = Parcel::Message { name: name.into(), body, from: None, epoch, reply };
                 self.system.deliver(from.id, to, parcel);
             }
             Frame::Reply { call, answer } => {

@@ -3,14 +3,11 @@
 use std::sync::{Arc, Weak};
 
 use actors_core::{
-    ActorId, SystemId,
-    remote::{Parcel, Route, Router},
+    ActorId, BoxFuture, SystemId,
+    remote::{NotTaken, Parcel, Route, Router},
 };
 
-use crate::{
-    peers::Peers,
-    wire::{self, Frame},
-};
+use crate::{peers::Peers, wire::Frame};
 
 /// The routes of a system that is a node.
 pub(crate) struct Routes(Weak<Peers>);
@@ -33,15 +30,19 @@ struct PeerRoute {
 }
 
 impl Route for PeerRoute {
-    fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), Parcel> {
-        let Some(peers) = self.peers.upgrade() else { return Err(parcel) };
-        let Some(outbox) = peers.outbox(self.node) else { return Err(parcel) };
-        if matches!(&parcel, Parcel::Message { body, .. } if body.len() > wire::MAX_FRAME / 2) {
-            tracing::warn!(%to, "a message of more than half a GiB is not sent");
-            return Err(parcel);
+    fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), NotTaken> {
+        let way = self.peers.upgrade().and_then(|peers| Some((peers.outbox(self.node)?, peers)));
+        let Some((outbox, peers)) = way else {
+            return Err(NotTaken::NoConnection);
+        };
+        if let Parcel::Message { body, name, .. } = &parcel {
+            let (bytes, limit) = (body.len() + name.len(), outbox.longest());
+            if bytes > limit {
+                return Err(NotTaken::TooLong { bytes, limit });
+            }
         }
         let frame = match parcel {
-            Parcel::Message { name, body, epoch, reply } => {
+            Parcel::Message { name, body, from: _, epoch, reply } => {
                 let call = reply.map(|reply| peers.calls.ask(self.node, reply));
                 Frame::Message { to, name: name.to_string(), body, epoch, call }
             }
@@ -55,5 +56,9 @@ impl Route for PeerRoute {
             peers.calls.fail(self.node, &peers.name_of(self.node));
         }
         Ok(())
+    }
+
+    fn room(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
     }
 }

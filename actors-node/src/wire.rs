@@ -1,4 +1,4 @@
-//! What nodes say to each other: a versioned preamble, then length-prefixed MessagePack frames.
+//! What nodes say to each other after the hand-shake: length-prefixed MessagePack frames.
 //!
 //! The format is written down in `docs/formats.md`.
 
@@ -13,32 +13,18 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::Member;
 
-/// The first bytes of a connection, in both directions.
-pub(crate) const MAGIC: [u8; 4] = *b"ACTN";
-/// The version of everything after the preamble.
-pub(crate) const VERSION: u16 = 1;
-/// Features that this build has; unknown bits of the other side are ignored.
-pub(crate) const FEATURES: u32 = 0;
-pub(crate) const PREAMBLE: usize = 10;
-/// The longest frame taken, in bytes.
-pub(crate) const MAX_FRAME: usize = 1 << 30;
 /// A length that has not arrived is not allocated: at most this much ahead of the data.
 const READ_AHEAD: usize = 1 << 20;
+/// What a frame has beside a message of the longest kind, at most, in bytes.
+pub(crate) const HEAD_ROOM: usize = 1 << 20;
 /// A connection keeps a buffer of up to this much from frame to frame.
 pub(crate) const KEPT_BUFFER: usize = 4 << 20;
 
-/// The first frame from the side that connects.
+/// What a node that comes is told first.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Hello {
-    pub(crate) cluster: String,
-    pub(crate) member: Member,
-}
-
-/// The answer to it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Welcome {
-    Accepted { member: Member, members: Vec<Member>, dead: Vec<SystemId> },
-    Refused { reason: Refusal },
+pub(crate) struct Roster {
+    pub(crate) members: Vec<Member>,
+    pub(crate) dead: Vec<SystemId>,
 }
 
 /// Why a node does not talk to another.
@@ -54,6 +40,15 @@ pub enum Refusal {
     /// They are connected already.
     #[error("already connected")]
     Duplicate,
+    /// It did not prove that it knows the secret of the cluster.
+    #[error("it does not know the secret of the cluster")]
+    WrongSecret,
+    /// A node was asked to join itself.
+    #[error("it is this node itself")]
+    Itself,
+    /// Another node has come with the same identity.
+    #[error("another node has its identity")]
+    Impostor,
 }
 
 /// Everything after the hand-shake.
@@ -124,27 +119,6 @@ pub(crate) enum Frame {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Body(#[serde(with = "serde_bytes")] pub(crate) Vec<u8>);
 
-/// The preamble that this build sends.
-pub(crate) fn preamble() -> [u8; PREAMBLE] {
-    let mut bytes = [0; PREAMBLE];
-    bytes[..4].copy_from_slice(&MAGIC);
-    bytes[4..6].copy_from_slice(&VERSION.to_le_bytes());
-    bytes[6..].copy_from_slice(&FEATURES.to_le_bytes());
-    bytes
-}
-
-/// Checks the other side's preamble.
-pub(crate) fn check_preamble(bytes: &[u8; PREAMBLE]) -> io::Result<()> {
-    if bytes[..4] != MAGIC {
-        return Err(invalid(format!("not an actors node: it says {:02x?}", &bytes[..4])));
-    }
-    let version = u16::from_le_bytes([bytes[4], bytes[5]]);
-    if version != VERSION {
-        return Err(invalid(format!("wire version {version}; this node speaks {VERSION}")));
-    }
-    Ok(())
-}
-
 /// A frame with its length before it, ready to write.
 pub(crate) fn frame<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -166,6 +140,7 @@ pub(crate) fn append_frame<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
 pub(crate) async fn read_frame<T: DeserializeOwned>(
     read: &mut ReadHalf,
     buffer: &mut Vec<u8>,
+    longest: usize,
 ) -> io::Result<Option<T>> {
     let mut header = [0; 4];
     match read.read(&mut header[..1]).await? {
@@ -173,8 +148,8 @@ pub(crate) async fn read_frame<T: DeserializeOwned>(
         _ => read.read_exact(&mut header[1..]).await?,
     }
     let length = u32::from_le_bytes(header) as usize;
-    if length > MAX_FRAME {
-        return Err(invalid(format!("a frame of {length} bytes; at most {MAX_FRAME} are taken")));
+    if length > longest {
+        return Err(invalid(format!("a frame of {length} bytes; at most {longest} are taken")));
     }
     let mut start = 0;
     while start < length {
@@ -202,9 +177,11 @@ fn invalid(text: String) -> io::Error {
 mod tests {
     use super::*;
 
+    const LONGEST: usize = 1 << 30;
+
     fn read(bytes: Vec<u8>) -> io::Result<Option<Frame>> {
         let mut half: ReadHalf = Box::new(futures_lite::io::Cursor::new(bytes));
-        futures_lite::future::block_on(read_frame(&mut half, &mut Vec::new()))
+        futures_lite::future::block_on(read_frame(&mut half, &mut Vec::new(), LONGEST))
     }
 
     fn sample() -> Frame {
@@ -242,21 +219,10 @@ mod tests {
         let error = read(u32::MAX.to_le_bytes().to_vec()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         let mut half: ReadHalf =
-            Box::new(futures_lite::io::Cursor::new((MAX_FRAME as u32).to_le_bytes().to_vec()));
+            Box::new(futures_lite::io::Cursor::new((LONGEST as u32).to_le_bytes().to_vec()));
         let mut buffer = Vec::new();
-        let read = read_frame::<Frame>(&mut half, &mut buffer);
+        let read = read_frame::<Frame>(&mut half, &mut buffer, LONGEST);
         assert!(futures_lite::future::block_on(read).is_err());
         assert!(buffer.len() <= READ_AHEAD);
-    }
-
-    #[test]
-    fn node_24_a_foreign_or_newer_peer_is_told_apart() {
-        let mut foreign = preamble();
-        foreign[..4].copy_from_slice(b"GET ");
-        assert!(check_preamble(&foreign).unwrap_err().to_string().contains("not an actors node"));
-        let mut newer = preamble();
-        newer[4] = 2;
-        assert!(check_preamble(&newer).unwrap_err().to_string().contains("version 2"));
-        check_preamble(&preamble()).unwrap();
     }
 }

@@ -167,35 +167,6 @@ fn is_reported(event: &NodeEvent) -> bool {
     matches!(event, NodeEvent::Down { cause: DownCause::Reported, .. })
 }
 
-/// Garbage, half a preamble, another cluster: refused, and nobody is harmed.
-#[test]
-fn node_24_garbage_at_the_door_harms_nobody() {
-    use std::io::{Read, Write};
-    let system = System::new();
-    system.block_on(async {
-        let (a, b) = (real_node("a").await, real_node("b").await);
-        connect(&[&a, &b]).await;
-        let address = a.member().address.clone();
-        for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"ACTN", b"ACTN\x02\x00\0\0\0\0", &[0xff; 64]]
-        {
-            let mut stranger = std::net::TcpStream::connect(&address).unwrap();
-            let _ = stranger.write_all(bytes);
-            let _ = stranger.shutdown(std::net::Shutdown::Write);
-            let mut answer = Vec::new();
-            let _ = stranger.read_to_end(&mut answer);
-            assert!(answer.len() <= 10, "nothing but the preamble: {answer:?}");
-        }
-        let other = System::builder().name("x").build();
-        let other = Node::builder(&other).cluster("another").start().await.unwrap();
-        let refused = other.join(&address, PATIENCE).await.unwrap_err();
-        assert!(refused.to_string().contains("another cluster"), "{refused}");
-        let link = a.spawn::<Calculator>(b.member().id, "calculator", &1_i64).await.unwrap();
-        assert_eq!(link.call(Add(1)).await, Ok(2));
-        assert_eq!(a.members().len(), 1);
-        [a, b, other].iter().for_each(Node::leave);
-    });
-}
-
 /// Two nodes that join each other at the same moment, or again later, are connected once and stay so.
 #[test]
 fn nodes_that_join_each_other_at_once_stay_connected() {

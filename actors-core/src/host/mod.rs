@@ -22,7 +22,7 @@ mod net;
 mod real;
 mod time;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 pub use disk::{Disk, DiskFile, DiskLock, RealDisk};
 pub use net::{Listener, Net, ReadHalf, Stream, WriteHalf};
@@ -79,8 +79,14 @@ pub trait Clock: Send + Sync {
 
 /// Draws random numbers.
 pub trait Random: Send + Sync {
-    /// 64 random bits.
+    /// 64 random bits. They may be foreseen by who has seen others: no keys are made of them.
     fn next(&self) -> u64;
+    /// Fills all of `bytes` with what nobody can foresee: for keys and challenges. In a simulation they
+    /// come from its seed.
+    ///
+    /// # Errors
+    /// What the system says when it has none to give.
+    fn fill(&self, bytes: &mut [u8]) -> io::Result<()>;
 }
 
 impl Host {

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use self::link::{WireLink, scoped};
 use crate::{
-    Actor, ActorId, CallError, DeadLetter, DeadLetterCause, Down, ExitReason, GroupEpoch, Handler,
-    Link, Message, ReplyTo, SendError, StartError, System, SystemId, monitor::Watcher,
+    Actor, ActorId, BoxFuture, CallError, DeadLetter, DeadLetterCause, Down, ExitReason,
+    GroupEpoch, Handler, Link, Message, ReplyTo, SendError, StartError, System, SystemId, here,
+    monitor::Watcher,
 };
 
 pub(crate) use export::Exports;
@@ -45,6 +46,9 @@ pub enum Parcel {
         name: Arc<str>,
         /// MessagePack.
         body: Vec<u8>,
+        /// The actor that sends, if one does: what it sends comes before its `Down`. It stays on the
+        /// sending node.
+        from: Option<ActorId>,
         /// The sender's group.
         epoch: Option<GroupEpoch>,
         /// Where the answer goes.
@@ -65,8 +69,27 @@ pub trait Route: Send + Sync {
     /// Takes a parcel for delivery, in order, at most once. Never waits.
     ///
     /// # Errors
-    /// The parcel comes back when there is no connection to the node.
-    fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), Parcel>;
+    /// It was not taken.
+    fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), NotTaken>;
+    /// Done when there may be room again for what was [`NotTaken::Full`].
+    fn room(&self) -> BoxFuture<'static, ()>;
+}
+
+/// Why a route does not take a parcel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotTaken {
+    /// There is no connection to the node.
+    NoConnection,
+    /// Too much waits for the connection. Only for messages.
+    Full,
+    /// The message is longer than the nodes take. Only for messages.
+    TooLong {
+        /// Bytes that it has.
+        bytes: usize,
+        /// Bytes that it may have.
+        limit: usize,
+    },
 }
 
 /// Knows the way to every node.
@@ -96,7 +119,7 @@ impl System {
     pub fn deliver(&self, from: SystemId, to: ActorId, parcel: Parcel) {
         let cell = self.cell(to);
         match (parcel, cell) {
-            (Parcel::Message { name, body, epoch, reply }, Some(cell)) => {
+            (Parcel::Message { name, body, epoch, reply, .. }, Some(cell)) => {
                 let decode = self.exports().decoder(cell.actor_type(), &name);
                 let Some(decode) = decode else {
                     self.undelivered(to, reply, CallError::NotExported(name.to_string()));
@@ -187,14 +210,16 @@ pub(crate) fn forward<A: Handler<M>, M: Message>(
         Ok(body) => body,
         Err(error) => return Err(SendError::Encode { message, reason: error.to_string() }),
     };
-    let name = codec.name.clone();
+    let (name, from) = (codec.name.clone(), here::actor());
     let reply = reply.map(|reply| {
         let system = system.clone();
         ReplyTo::to_function(move |answer: Result<Vec<u8>, CallError>| {
             reply.finish(answer.and_then(|body| (codec.decode_reply)(&system, &body)));
         })
     });
-    route
-        .forward(to, Parcel::Message { name, body, epoch, reply })
-        .map_err(|_| SendError::NoConnection(message))
+    route.forward(to, Parcel::Message { name, body, from, epoch, reply }).map_err(|why| match why {
+        NotTaken::NoConnection => SendError::NoConnection(message),
+        NotTaken::Full => SendError::Full(message),
+        NotTaken::TooLong { bytes, limit } => SendError::TooLong { message, bytes, limit },
+    })
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::poll_fn,
+    io,
     sync::{Arc, Weak},
     task::{Context, Poll, Wake, Waker},
     thread::{self, ThreadId},
@@ -367,5 +368,12 @@ impl Clock for Local {
 impl Random for Local {
     fn next(&self) -> u64 {
         self.world.upgrade().map_or(0, |world| world.random())
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> io::Result<()> {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -21,6 +21,10 @@ struct Entropy;
 impl Random for Entropy {
     fn next(&self) -> u64 {
         fastrand::u64(..)
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> io::Result<()> {
+        getrandom::fill(bytes).map_err(io::Error::other)
     }
 }
 

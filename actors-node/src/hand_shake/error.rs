@@ -1,0 +1,71 @@
+use std::io;
+
+use super::Versions;
+use crate::wire::Refusal;
+
+/// Why two nodes did not come to talk. No message of an actor was read before.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandShakeError {
+    /// Something else is at the other end.
+    #[error("it is no actors node{}", what_says(*said))]
+    NotANode {
+        /// Its first bytes.
+        said: [u8; 4],
+    },
+    /// There is no version of the protocol that both speak.
+    #[error("it speaks version {theirs}; this node speaks {ours}")]
+    NoCommonVersion {
+        /// What this node speaks.
+        ours: Versions,
+        /// What the other side speaks.
+        theirs: Versions,
+    },
+    /// The other side could not prove that it knows the secret of the cluster.
+    #[error("it does not know the secret of this node's cluster")]
+    WrongSecret,
+    /// A frame that no hand-shake has.
+    #[error("it sends {bytes} bytes at once in the hand-shake; at most {limit} are taken")]
+    TooLong {
+        /// What it announced.
+        bytes: usize,
+        /// What is taken.
+        limit: usize,
+    },
+    /// A frame that does not decode.
+    #[error("what it says in the hand-shake does not decode: {0}")]
+    Malformed(String),
+    /// One side does not want the other.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The hand-shake took too long.
+    #[error("no hand-shake in time")]
+    TimedOut,
+    /// Others took its place: too many were in the hand-shake at once.
+    #[error("too many were in the hand-shake at once")]
+    Crowded,
+    /// The connection broke.
+    #[error("the connection broke in the hand-shake: {0}")]
+    Broken(String),
+}
+
+impl HandShakeError {
+    /// Whether another attempt may end otherwise, with nothing changed on either side.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::Crowded | Self::Broken(_))
+    }
+}
+
+impl From<io::Error> for HandShakeError {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// The beginning of a TLS record: an alert or a greeting.
+fn what_says(said: [u8; 4]) -> String {
+    match said {
+        [0x15 | 0x16, 3, ..] => ": it speaks TLS, and this node does not".into(),
+        _ => format!(": it says {said:02x?}"),
+    }
+}

@@ -1,0 +1,114 @@
+//! A connection whose two ends do not trust each other yet: small frames, each remembered.
+
+use std::io;
+
+use actors_core::host::Stream;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Agreed, HandShakeError, Offer,
+    proof::{Bytes32, Role, Transcript},
+};
+use crate::Secret;
+
+/// The longest frame of a hand-shake, in bytes.
+pub(crate) const LONGEST: usize = 4096;
+
+pub(crate) struct Line {
+    stream: Stream,
+    transcript: Transcript,
+    agreed: Agreed,
+}
+
+impl Line {
+    /// Exchanges preambles.
+    pub(super) async fn open(
+        mut stream: Stream,
+        ours: Offer,
+        role: Role,
+    ) -> Result<Self, HandShakeError> {
+        let own = ours.to_bytes();
+        stream.write.write_all(&own).await?;
+        stream.write.flush().await?;
+        let mut theirs = [0; Offer::BYTES];
+        let (magic, rest) = theirs.split_at_mut(4);
+        stream.read.read_exact(magic).await?;
+        Offer::check_magic([magic[0], magic[1], magic[2], magic[3]])?;
+        stream.read.read_exact(rest).await?;
+        let agreed = ours.agree(Offer::from_bytes(&theirs)?)?;
+        let mut transcript = Transcript::default();
+        let (dialler, acceptor) = match role {
+            Role::Dialler => (own, theirs),
+            Role::Acceptor => (theirs, own),
+        };
+        transcript.add(&dialler);
+        transcript.add(&acceptor);
+        Ok(Self { stream, transcript, agreed })
+    }
+
+    pub(super) const fn agreed(&self) -> Agreed {
+        self.agreed
+    }
+
+    pub(super) async fn send(&mut self, value: &impl Serialize) -> Result<(), HandShakeError> {
+        let bytes = rmp_serde::to_vec(value).map_err(io::Error::other)?;
+        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        self.transcript.add(&bytes);
+        let mut frame = length.to_le_bytes().to_vec();
+        frame.extend_from_slice(&bytes);
+        self.stream.write.write_all(&frame).await?;
+        Ok(self.stream.write.flush().await?)
+    }
+
+    pub(super) async fn receive<T: DeserializeOwned>(&mut self) -> Result<T, HandShakeError> {
+        let mut length = [0; 4];
+        self.stream.read.read_exact(&mut length).await?;
+        let bytes = u32::from_le_bytes(length) as usize;
+        if bytes > LONGEST {
+            return Err(HandShakeError::TooLong { bytes, limit: LONGEST });
+        }
+        let mut frame = vec![0; bytes];
+        self.stream.read.read_exact(&mut frame).await?;
+        self.transcript.add(&frame);
+        decode(&frame)
+    }
+
+    /// Proves that this side knows the secret and has heard all that was said so far.
+    pub(super) fn prove(&self, role: Role, secret: &Secret) -> Bytes32 {
+        self.transcript.prove(role, secret)
+    }
+
+    /// What to check the next proof against: taken before the frame that it comes in.
+    pub(super) fn so_far(&self) -> Transcript {
+        self.transcript.clone()
+    }
+
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
+    }
+
+    /// Ends the connection so that what was said last arrives: a socket that is closed with bytes unread
+    /// takes back what it has sent.
+    pub(super) async fn end(mut self) {
+        if self.stream.write.close().await.is_ok() {
+            let mut rest = [0; 256];
+            for _ in 0..LONGEST / rest.len() {
+                if !matches!(self.stream.read.read(&mut rest).await, Ok(1..)) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Decodes the value of a frame, all of it.
+pub(super) fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, HandShakeError> {
+    let malformed = |error: String| HandShakeError::Malformed(error);
+    let mut rest = frame;
+    let value = rmp_serde::from_read(&mut rest).map_err(|error| malformed(error.to_string()))?;
+    match rest.len() {
+        0 => Ok(value),
+        more => Err(malformed(format!("{more} bytes after the value"))),
+    }
+}
