@@ -69,6 +69,12 @@ pub enum NodeError {
         /// Bytes that they may have.
         limit: usize,
     },
+    /// The certificate of this node is not made out for its name, or the name fits into none.
+    #[error("the certificate is not that of a node named {name:?}")]
+    Certificate {
+        /// The name of the node.
+        name: String,
+    },
     /// No random numbers, say.
     #[error("cannot start a node: {0}")]
     System(String),

@@ -60,15 +60,21 @@ mod placement;
 mod remote_child;
 mod route;
 mod secret;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 #[cfg(test)]
 mod vectors;
 mod wire;
 
 pub use detector::Detection;
 pub use event::{DownCause, NodeError, NodeEvent};
-pub use hand_shake::{HandShakeError, Versions};
+pub use hand_shake::{CertificateFault, HandShakeError, Versions};
 pub use member::Member;
 pub use node::{Node, NodeBuilder};
 pub use remote_child::{Hosts, RemoteAddress, RemoteChild, SuperviseRemotely};
 pub use secret::{Secret, SecretError};
+#[cfg(feature = "test-authority")]
+pub use tls::{CertificateFiles, TestAuthority};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 pub use wire::Refusal;

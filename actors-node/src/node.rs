@@ -9,6 +9,7 @@ use crate::{
     connection::dial,
     hand_shake::{Offer, Us},
     peers::Peers,
+    tls::Tls,
     wire::{Frame, Refusal},
 };
 
@@ -30,6 +31,7 @@ pub struct NodeBuilder {
     cluster: String,
     detection: Detection,
     secret: Option<Secret>,
+    tls: Option<Tls>,
     open_to_all: bool,
     longest: usize,
 }
@@ -52,6 +54,14 @@ impl NodeBuilder {
     /// anything else is said. See [`Secret`] for what it does not do.
     pub fn secret(mut self, secret: Secret) -> Self {
         self.secret = Some(secret);
+        self
+    }
+
+    /// Encrypts all connections. Only nodes with a certificate of the same authority join each other,
+    /// each under a name that its certificate has. A [secret](Self::secret) may be needed beside.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -87,7 +97,8 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// [`NodeError::Exposed`] for an address off the loopback interface without
-    /// [secret](Self::secret); [`NodeError::NoAddress`] for all interfaces without
+    /// [secret](Self::secret) and certificates; [`NodeError::Certificate`] when they are not for its
+    /// name; [`NodeError::NoAddress`] for all interfaces without
     /// [`advertise`](Self::advertise); [`NodeError::TooLong`] when name, cluster and address do not fit
     /// into a hand-shake; [`NodeError::Listen`] when the address cannot be had.
     pub async fn start(self) -> Result<Node, NodeError> {
@@ -108,6 +119,7 @@ impl NodeBuilder {
             cluster: self.cluster,
             longest: self.longest as u64,
             secret: self.secret.unwrap_or_else(Secret::none),
+            tls: self.tls,
             offer: Offer::OURS,
             random: self.system.host().random.clone(),
         };
@@ -122,7 +134,8 @@ impl NodeBuilder {
             return Ok(());
         };
         let address = || address.to_owned();
-        if !ip.is_loopback() && self.secret.is_none() && !self.open_to_all {
+        let open = self.secret.is_none() && self.tls.is_none();
+        if !ip.is_loopback() && open && !self.open_to_all {
             return Err(NodeError::Exposed { address: address() });
         }
         if ip.is_unspecified() && self.advertise.is_none() {
@@ -142,6 +155,7 @@ impl Node {
             cluster: "default".into(),
             detection: Detection::default(),
             secret: None,
+            tls: None,
             open_to_all: false,
             longest: LONGEST / 2,
         }

@@ -46,6 +46,9 @@ pub enum Refusal {
     /// A node was asked to join itself.
     #[error("it is this node itself")]
     Itself,
+    /// Its certificate names other nodes.
+    #[error("its certificate is not that of its name")]
+    WrongName,
     /// Another node has come with the same identity.
     #[error("another node has its identity")]
     Impostor,

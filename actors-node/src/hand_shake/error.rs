@@ -1,7 +1,7 @@
 use std::io;
 
 use super::Versions;
-use crate::wire::Refusal;
+use crate::{tls, wire::Refusal};
 
 /// Why two nodes did not come to talk. No message of an actor was read before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,15 @@ pub enum HandShakeError {
     /// A frame that does not decode.
     #[error("what it says in the hand-shake does not decode: {0}")]
     Malformed(String),
+    /// The other side's certificate is not taken here.
+    #[error("its certificate is not taken: {0}")]
+    Certificate(CertificateFault),
+    /// The other side does not take this node's certificate.
+    #[error("it does not take this node's certificate: {0}")]
+    CertificateRefused(String),
+    /// There is no encrypted connection, for another reason.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// One side does not want the other.
     #[error("{0}")]
     Refused(Refusal),
@@ -58,8 +67,32 @@ impl HandShakeError {
 
 impl From<io::Error> for HandShakeError {
     fn from(error: io::Error) -> Self {
-        Self::Broken(error.to_string())
+        tls::fault(&error).unwrap_or_else(|| Self::Broken(error.to_string()))
     }
+}
+
+/// What is wrong with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// No authority that this node trusts has signed it.
+    #[error("its authority is unknown here")]
+    UnknownAuthority,
+    /// Its time is over.
+    #[error("it has expired")]
+    Expired,
+    /// Its time has not begun: one of the clocks is wrong.
+    #[error("it is not valid yet")]
+    NotYetValid,
+    /// It names other nodes.
+    #[error("it is not that of a node named {0:?}")]
+    WrongName(String),
+    /// There is none.
+    #[error("there is none")]
+    Missing,
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// The beginning of a TLS record: an alert or a greeting.

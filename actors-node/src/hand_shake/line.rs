@@ -7,27 +7,32 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Agreed, HandShakeError, Offer,
+    Agreed, CertificateFault, HandShakeError, Offer, Us,
     proof::{Bytes32, Role, Transcript},
 };
-use crate::Secret;
+use crate::{Secret, tls::Certified};
 
 /// The longest frame of a hand-shake, in bytes.
 pub(crate) const LONGEST: usize = 4096;
 
 pub(crate) struct Line {
     stream: Stream,
+    certified: Option<Certified>,
     transcript: Transcript,
     agreed: Agreed,
 }
 
 impl Line {
-    /// Exchanges preambles.
-    pub(super) async fn open(
-        mut stream: Stream,
-        ours: Offer,
-        role: Role,
-    ) -> Result<Self, HandShakeError> {
+    /// Encrypts the stream if this node has certificates, and exchanges preambles.
+    pub(super) async fn open(us: &Us, stream: Stream, role: Role) -> Result<Self, HandShakeError> {
+        let (mut stream, certified) = match &us.tls {
+            Some(tls) => {
+                let (stream, certified) = tls.secure(stream, role).await?;
+                (stream, Some(certified))
+            }
+            None => (stream, None),
+        };
+        let ours = us.offer;
         let own = ours.to_bytes();
         stream.write.write_all(&own).await?;
         stream.write.flush().await?;
@@ -44,7 +49,9 @@ impl Line {
         };
         transcript.add(&dialler);
         transcript.add(&acceptor);
-        Ok(Self { stream, transcript, agreed })
+        // The proofs are for this encrypted connection and no other.
+        certified.iter().for_each(|certified| transcript.add(certified.binding()));
+        Ok(Self { stream, certified, transcript, agreed })
     }
 
     pub(super) const fn agreed(&self) -> Agreed {
@@ -74,6 +81,16 @@ impl Line {
         decode(&frame)
     }
 
+    /// Whether the certificate of the other side, if it needs one, is that of a node of this name.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), HandShakeError> {
+        match &self.certified {
+            Some(certified) if !certified.names(name) => {
+                Err(HandShakeError::Certificate(CertificateFault::WrongName(name.to_owned())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Proves that this side knows the secret and has heard all that was said so far.
     pub(super) fn prove(&self, role: Role, secret: &Secret) -> Bytes32 {
         self.transcript.prove(role, secret)
@@ -88,15 +105,19 @@ impl Line {
         self.stream
     }
 
-    /// Ends the connection so that what was said last arrives: a socket that is closed with bytes unread
-    /// takes back what it has sent.
     pub(super) async fn end(mut self) {
-        if self.stream.write.close().await.is_ok() {
-            let mut rest = [0; 256];
-            for _ in 0..LONGEST / rest.len() {
-                if !matches!(self.stream.read.read(&mut rest).await, Ok(1..)) {
-                    break;
-                }
+        end(&mut self.stream).await;
+    }
+}
+
+/// Ends a connection so that what was said last arrives: a socket that is closed with bytes unread takes
+/// back what it has sent.
+pub(crate) async fn end(stream: &mut Stream) {
+    if stream.write.close().await.is_ok() {
+        let mut rest = [0; 256];
+        for _ in 0..LONGEST / rest.len() {
+            if !matches!(stream.read.read(&mut rest).await, Ok(1..)) {
+                break;
             }
         }
     }

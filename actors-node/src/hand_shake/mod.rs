@@ -15,16 +15,20 @@ use std::{sync::Arc, time::Duration};
 use actors_core::host::{Random, Stream};
 use serde::{Deserialize, Serialize};
 
-pub use error::HandShakeError;
+pub use error::{CertificateFault, HandShakeError};
 pub use offer::Versions;
 
 pub(crate) use offer::{Agreed, Offer};
+pub(crate) use proof::Role;
+
+#[cfg(feature = "tls")]
+pub(crate) use line::end;
 
 use self::{
     line::{LONGEST, Line},
-    proof::{Bytes32, Role},
+    proof::Bytes32,
 };
-use crate::{Member, NodeError, Secret, wire::Refusal};
+use crate::{Member, NodeError, Secret, tls::Tls, wire::Refusal};
 
 /// A hand-shake takes no longer.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
@@ -36,6 +40,7 @@ pub(crate) struct Us {
     /// The longest message that it takes, in bytes.
     pub(crate) longest: u64,
     pub(crate) secret: Secret,
+    pub(crate) tls: Option<Tls>,
     pub(crate) offer: Offer,
     pub(crate) random: Arc<dyn Random>,
 }
@@ -84,6 +89,10 @@ impl Us {
     pub(crate) fn check(&self) -> Result<(), NodeError> {
         let hello = self.hello().map_err(|error| NodeError::System(error.to_string()))?;
         let bytes = rmp_serde::to_vec(&hello).map_or(usize::MAX, |hello| hello.len());
+        let name = &self.member.name;
+        if self.tls.as_ref().is_some_and(|tls| !tls.names(name)) {
+            return Err(NodeError::Certificate { name: name.clone() });
+        }
         match bytes {
             ..=LONGEST => Ok(()),
             bytes => Err(NodeError::TooLong { bytes, limit: LONGEST }),
@@ -105,7 +114,7 @@ impl Us {
 
 /// The side that connected.
 pub(crate) async fn dial(us: &Us, stream: Stream) -> Result<Connected, HandShakeError> {
-    let mut line = Line::open(stream, us.offer, Role::Dialler).await?;
+    let mut line = Line::open(us, stream, Role::Dialler).await?;
     line.send(&us.hello()?).await?;
     let (member, longest) = match line.receive().await? {
         Answer::Challenge { member, longest, challenge: _ } => (member, longest),
@@ -114,6 +123,7 @@ pub(crate) async fn dial(us: &Us, stream: Stream) -> Result<Connected, HandShake
     if member.id == us.member.id {
         return Err(HandShakeError::Refused(Refusal::Itself));
     }
+    line.check_name(&member.name)?;
     let proof = line.prove(Role::Dialler, &us.secret);
     line.send(&Proof { proof }).await?;
     let said = line.so_far();
@@ -136,7 +146,7 @@ pub(crate) struct Guest {
 
 /// The side that was connected to, up to the proof of the other side.
 pub(crate) async fn accept(us: &Us, stream: Stream) -> Result<Guest, HandShakeError> {
-    let mut line = Line::open(stream, us.offer, Role::Acceptor).await?;
+    let mut line = Line::open(us, stream, Role::Acceptor).await?;
     match hear(us, &mut line).await {
         Ok(Hello { member, longest, .. }) => Ok(Guest { line, member, longest }),
         Err(error) => {
@@ -158,6 +168,10 @@ async fn hear(us: &Us, line: &mut Line) -> Result<Hello, HandShakeError> {
     if let Some(refusal) = refusal {
         line.send(&Answer::Refused(refusal.clone())).await?;
         return Err(HandShakeError::Refused(refusal));
+    }
+    if let Err(error) = line.check_name(&hello.member.name) {
+        line.send(&Answer::Refused(Refusal::WrongName)).await?;
+        return Err(error);
     }
     let challenge = us.challenge()?;
     let (member, longest) = (us.member.clone(), us.longest);

@@ -18,6 +18,7 @@ fn us(host: &Host, id: u64, secret: &[u8]) -> Us {
         member: Member { id: SystemId(id), name, address: format!("{id}:1") },
         longest: 1 << 20,
         secret: Secret::new(secret).unwrap(),
+        tls: None,
         offer: Offer::OURS,
         random: host.random.clone(),
     }
@@ -99,7 +100,7 @@ fn node_24_a_false_host_is_found_out() {
         let address = door.address();
         let false_host = async {
             let stream = door.accept().await.unwrap();
-            let mut line = Line::open(stream, thief.offer, Role::Acceptor).await.unwrap();
+            let mut line = Line::open(&thief, stream, Role::Acceptor).await.unwrap();
             let Hello { .. } = line.receive().await.unwrap();
             let challenge = Bytes32::new([0; 32]);
             let member = thief.member.clone();
@@ -180,13 +181,13 @@ fn node_24_a_reflected_proof_is_refused() {
         let (at_a, at_eve) = (door.address(), trap.address());
         let attack = async {
             let stream = eve.net.connect(&at_a).await.unwrap();
-            let mut out = Line::open(stream, eve_us.offer, Role::Dialler).await.unwrap();
+            let mut out = Line::open(&eve_us, stream, Role::Dialler).await.unwrap();
             out.send(&eve_us.hello().unwrap()).await.unwrap();
             let Answer::Challenge { challenge, .. } = out.receive().await.unwrap() else {
                 panic!("a gives a challenge")
             };
             let stream = trap.accept().await.unwrap();
-            let mut back = Line::open(stream, eve_us.offer, Role::Acceptor).await.unwrap();
+            let mut back = Line::open(&eve_us, stream, Role::Acceptor).await.unwrap();
             let Hello { .. } = back.receive().await.unwrap();
             let member = eve_us.member.clone();
             back.send(&Answer::Challenge { member, longest: 1, challenge }).await.unwrap();
@@ -233,12 +234,13 @@ fn node_24_a_proof_is_bound_to_identities_and_versions() {
             b_us.offer.versions.highest += 1;
             let (mut door, mut tap) = (listen(&a).await, listen(&eve).await);
             let (at_a, at_eve) = (door.address(), tap.address());
-            let offer = if change == 0 { Offer::OURS } else { a_us.offer };
+            let mut eve_us = us(&eve, 9, SECRET);
+            eve_us.offer = if change == 0 { Offer::OURS } else { a_us.offer };
             let attack = async {
                 let (from_b, to_a) =
                     (tap.accept().await.unwrap(), eve.net.connect(&at_a).await.unwrap());
-                let mut from_b = Line::open(from_b, offer, Role::Acceptor).await.unwrap();
-                let mut to_a = Line::open(to_a, offer, Role::Dialler).await.unwrap();
+                let mut from_b = Line::open(&eve_us, from_b, Role::Acceptor).await.unwrap();
+                let mut to_a = Line::open(&eve_us, to_a, Role::Dialler).await.unwrap();
                 let mut hello: Hello = from_b.receive().await.unwrap();
                 if change == 1 {
                     hello.member.id = SystemId(9);
@@ -327,6 +329,7 @@ fn the_hand_shake_is_as_documented() {
             },
             longest: 1 << 20,
             secret: Secret::new(SECRET).unwrap(),
+            tls: None,
             offer: Offer::OURS,
             random: Arc::new(Always(byte)),
         };
