@@ -1,12 +1,6 @@
 //! One connection: made or taken, hands shaken, read and written until it ends.
 
-use std::{io, sync::Arc, time::Duration};
-
-use actors_core::{
-    SystemId,
-    host::{Listener, ReadHalf, Stream, WriteHalf},
-};
-use futures_lite::AsyncWriteExt;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     DownCause, HandShakeError, Member, NodeError, NodeEvent,
@@ -14,11 +8,19 @@ use crate::{
     hand_shake::{self, Connected, DEADLINE, Guest},
     outbox::Outbox,
     peers::Peers,
-    wire::{self, Frame, Refusal, Roster},
+    pieces::Assembly,
+    wire::{Frame, Refusal, Roster},
+};
+use actors_core::{
+    SystemId,
+    host::{Listener, ReadHalf, Stream, WriteHalf},
 };
 
 /// A node that was announced but does not answer is dialled again after this long.
 const REDIAL: Duration = Duration::from_millis(50);
+
+/// The longest list of nodes that a node is told when it comes, in bytes.
+const LONGEST_ROSTER: usize = 16 << 20;
 
 /// Takes connections until the node leaves.
 pub(crate) async fn accept(peers: Arc<Peers>, mut listener: Box<dyn Listener>) {
@@ -107,8 +109,7 @@ async fn welcome(peers: &Arc<Peers>, guest: Guest) -> Result<(Connected, Outbox)
     };
     let mut undo = FailUnlessDone { peers, member: guest.member.id, done: false };
     let mut connected = guest.welcome(peers.us()).await?;
-    connected.stream.write.write_all(&wire::frame(&peers.roster())).await?;
-    connected.stream.write.flush().await?;
+    hand_shake::send(&mut connected.stream, &peers.roster()).await?;
     undo.done = true;
     Ok((connected, outbox))
 }
@@ -134,9 +135,8 @@ pub(crate) async fn dial(peers: &Arc<Peers>, address: &str) -> Result<Member, No
     let hand_shake = async {
         let stream = net.connect(address).await?;
         let mut connected = hand_shake::dial(peers.us(), stream).await?;
-        let (read, longest) = (&mut connected.stream.read, peers.longest_frame());
-        let roster: Option<Roster> = wire::read_frame(read, &mut Vec::new(), longest).await?;
-        Ok((connected, roster.ok_or_else(ended)?))
+        let roster = hand_shake::receive(&mut connected.stream, LONGEST_ROSTER).await?;
+        Ok((connected, roster))
     };
     let (connected, roster) = in_time(peers, hand_shake).await.map_err(|error| {
         let address = address.to_owned();
@@ -212,12 +212,15 @@ async fn serve(
 }
 
 async fn receive_all(peers: Arc<Peers>, member: Member, mut read: ReadHalf) {
-    let mut buffer = Vec::new();
+    let mut assembly = Assembly::new(peers.longest_value());
     let cause = loop {
-        match wire::read_frame::<Frame>(&mut read, &mut buffer, peers.longest_frame()).await {
-            Ok(Some(frame)) if peers.is_member(member.id) => peers.receive(&member, frame),
+        match assembly.read::<Frame>(&mut read).await {
+            Ok(Some(frame)) if peers.is_member(member.id) => {
+                peers.heard(&member);
+                frame.into_iter().for_each(|frame| peers.receive(&member, frame));
+            }
             // It was declared dead here, and nothing it says counts, but that it has done the same.
-            Ok(Some(Frame::Fenced)) => {
+            Ok(Some(Some(Frame::Fenced))) => {
                 peers.emit(NodeEvent::Fenced { by: member });
                 return;
             }
@@ -230,8 +233,4 @@ async fn receive_all(peers: Arc<Peers>, member: Member, mut read: ReadHalf) {
         tracing::debug!(%member, cause, "connection lost");
         peers.fail(member.id, DownCause::ConnectionLost);
     }
-}
-
-fn ended() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended in the hand-shake")
 }

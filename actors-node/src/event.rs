@@ -34,6 +34,8 @@ pub enum DownCause {
     Silent,
     /// Another node declared it dead.
     Reported,
+    /// More waited for it than may: it does not read, or too slowly.
+    Overflow,
     /// A new incarnation came under its name.
     Replaced,
     /// It left in order.

@@ -34,6 +34,7 @@ pub struct NodeBuilder {
     tls: Option<Tls>,
     open_to_all: bool,
     longest: usize,
+    bound: usize,
 }
 
 impl NodeBuilder {
@@ -77,6 +78,15 @@ impl NodeBuilder {
     /// given back to who sends it ([`SendError::TooLong`](actors_core::SendError::TooLong)).
     pub const fn longest_message(mut self, bytes: usize) -> Self {
         self.longest = if bytes < LONGEST { bytes } else { LONGEST };
+        self
+    }
+
+    /// How much may wait for the connection to another node, in bytes as encoded; default 64 MiB. While
+    /// more waits, messages are given back ([`SendError::Full`](actors_core::SendError::Full)), and
+    /// [`Link::send_wait`](actors_core::Link::send_wait) waits. All else passes the bound: answers,
+    /// starts, exits. A node that leaves twice as much and a longest message unread is declared dead.
+    pub const fn outbox_bound(mut self, bytes: usize) -> Self {
+        self.bound = bytes;
         self
     }
 
@@ -124,7 +134,7 @@ impl NodeBuilder {
             random: self.system.host().random.clone(),
         };
         us.check()?;
-        Ok(Node(Peers::start(self.system, us, self.detection, listener)))
+        Ok(Node(Peers::start(self.system, us, self.detection, self.bound, listener)))
     }
 
     /// Whether the address may be listened on.
@@ -158,6 +168,7 @@ impl Node {
             tls: None,
             open_to_all: false,
             longest: LONGEST / 2,
+            bound: 64 << 20,
         }
     }
 

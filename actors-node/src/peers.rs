@@ -35,6 +35,8 @@ pub(crate) struct Peers {
     system: System,
     us: Us,
     detection: Detection,
+    /// Bytes that may wait for a connection before messages are refused.
+    bound: usize,
     state: Mutex<State>,
     pub(crate) door: Arc<Door>,
     pub(crate) calls: Calls,
@@ -61,6 +63,7 @@ impl Peers {
         system: System,
         us: Us,
         detection: Detection,
+        bound: usize,
         listener: Box<dyn Listener>,
     ) -> Arc<Self> {
         let now = system.host().clock.now();
@@ -68,6 +71,7 @@ impl Peers {
             system,
             us,
             detection,
+            bound,
             door: Arc::default(),
             state: Mutex::new(State {
                 peers: BTreeMap::new(),
@@ -99,8 +103,8 @@ impl Peers {
         &self.us
     }
 
-    /// The longest frame that is taken, in bytes.
-    pub(crate) fn longest_frame(&self) -> usize {
+    /// The longest value that is taken, in bytes.
+    pub(crate) fn longest_value(&self) -> usize {
         usize::try_from(self.us.longest).unwrap_or(usize::MAX).saturating_add(wire::HEAD_ROOM)
     }
 
@@ -134,6 +138,18 @@ impl Peers {
         state.peers.get(&id).map_or_else(|| id.to_string(), |peer| peer.member.name.clone())
     }
 
+    fn new_outbox(&self) -> Outbox {
+        let longest = usize::try_from(self.us.longest).unwrap_or(usize::MAX);
+        Outbox::new(longest, self.bound)
+    }
+
+    /// Those who leave too much unread.
+    fn overflowing(&self) -> Vec<SystemId> {
+        let state = self.state.lock();
+        let overflows = |(id, peer): (&SystemId, &Peer)| peer.outbox.overflows().then_some(*id);
+        state.peers.iter().filter_map(overflows).collect()
+    }
+
     /// Wakes on the next change of membership.
     pub(crate) fn changed(&self) -> EventListener {
         self.changed.listen()
@@ -146,15 +162,14 @@ impl Peers {
     /// Queues a frame. False when the node is not a member.
     pub(crate) fn send(&self, to: SystemId, frame: &Frame) -> bool {
         let outbox = self.outbox(to);
-        outbox.is_some_and(|outbox| outbox.push_frame(frame))
+        outbox.is_some_and(|outbox| outbox.push(frame, None))
     }
 
     pub(crate) fn broadcast(&self, frame: &Frame) {
-        let bytes = wire::frame(frame);
         let outboxes: Vec<Outbox> =
             self.state.lock().peers.values().map(|peer| peer.outbox.clone()).collect();
         for outbox in outboxes {
-            outbox.push(&bytes);
+            outbox.push(frame, None);
         }
     }
 
@@ -166,9 +181,8 @@ impl Peers {
 
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Release);
-        self.broadcast(&Frame::Goodbye);
         for peer in self.state.lock().peers.values() {
-            peer.outbox.close();
+            peer.outbox.close_after(&Frame::Goodbye);
         }
         self.changed.notify(usize::MAX);
     }
@@ -218,8 +232,7 @@ impl Peers {
         state.detector.connected(member.id, self.system.host().clock.now());
         let same_name = |peer: &&Peer| peer.member.name == member.name;
         let replaced = state.peers.values().find(same_name).map(|peer| peer.member.id);
-        let peer =
-            Peer { member: member.clone(), outbox: Outbox::new(self.us.longest), connected: false };
+        let peer = Peer { member: member.clone(), outbox: self.new_outbox(), connected: false };
         state.peers.insert(member.id, peer);
         drop(state);
         if let Some(old) = replaced {
@@ -266,10 +279,10 @@ impl Peers {
         state.detector.removed(id);
         let Some(peer) = state.peers.remove(&id) else { return };
         drop(state);
-        if cause != DownCause::Left {
-            peer.outbox.push(&wire::frame(&Frame::Fenced));
+        match cause {
+            DownCause::Left => peer.outbox.close(),
+            _ => peer.outbox.close_with(&Frame::Fenced),
         }
-        peer.outbox.close();
         if !matches!(cause, DownCause::Reported | DownCause::Left) {
             self.broadcast(&Frame::Dead(peer.member.clone()));
         }
@@ -280,12 +293,16 @@ impl Peers {
         self.emit(NodeEvent::Down { member: peer.member, cause });
     }
 
-    pub(crate) fn receive(self: &Arc<Self>, from: &Member, frame: Frame) {
+    /// A peer has said something, or a part of it.
+    pub(crate) fn heard(&self, from: &Member) {
         let now = self.system.host().clock.now();
         let heard = self.state.lock().detector.heard(from.id, now);
         if heard.is_some() {
             self.emit(NodeEvent::Recovered(from.clone()));
         }
+    }
+
+    pub(crate) fn receive(self: &Arc<Self>, from: &Member, frame: Frame) {
         match frame {
             Frame::Heartbeat => {}
             Frame::Members(members) => members.into_iter().for_each(|member| self.learn(member)),
@@ -330,6 +347,9 @@ async fn beat(peers: Arc<Peers>) {
     while !peers.has_left() {
         clock.sleep(peers.detection.heartbeat).await;
         peers.broadcast(&Frame::Heartbeat);
+        for id in peers.overflowing() {
+            peers.fail(id, DownCause::Overflow);
+        }
         let verdicts = peers.state.lock().detector.tick(clock.now());
         for verdict in verdicts {
             let known = |id| {

@@ -35,11 +35,10 @@ impl Route for PeerRoute {
         let Some((outbox, peers)) = way else {
             return Err(NotTaken::NoConnection);
         };
-        if let Parcel::Message { body, name, .. } = &parcel {
-            let (bytes, limit) = (body.len() + name.len(), outbox.longest());
-            if bytes > limit {
-                return Err(NotTaken::TooLong { bytes, limit });
-            }
+        let mut sender = None;
+        if let Parcel::Message { body, name, from, .. } = &parcel {
+            outbox.takes(body.len() + name.len())?;
+            sender = *from;
         }
         let frame = match parcel {
             Parcel::Message { name, body, from: _, epoch, reply } => {
@@ -52,13 +51,17 @@ impl Route for PeerRoute {
             Parcel::Down(down) => Frame::Down(down),
         };
         // An outbox that closes just now is a connection that is lost: so is what was on its way.
-        if !outbox.push_frame(&frame) {
+        if !outbox.push(&frame, sender) {
             peers.calls.fail(self.node, &peers.name_of(self.node));
         }
         Ok(())
     }
 
     fn room(&self) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
+        let outbox = self.peers.upgrade().and_then(|peers| peers.outbox(self.node));
+        match outbox.and_then(|outbox| outbox.room()) {
+            Some(room) => Box::pin(room),
+            None => Box::pin(std::future::ready(())),
+        }
     }
 }

@@ -1,25 +1,16 @@
-//! What nodes say to each other after the hand-shake: length-prefixed MessagePack frames.
+//! What nodes say to each other after the hand-shake, as MessagePack.
 //!
 //! The format is written down in `docs/formats.md`.
 
-use std::io;
-
 use actors_core::{
-    ActorId, CallError, Down, ExitReason, GroupEpoch, StartError, SystemId, host::ReadHalf,
-    remote::Location,
+    ActorId, CallError, Down, ExitReason, GroupEpoch, StartError, SystemId, remote::Location,
 };
-use futures_lite::AsyncReadExt;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use crate::Member;
 
-/// A length that has not arrived is not allocated: at most this much ahead of the data.
-const READ_AHEAD: usize = 1 << 20;
 /// What a frame has beside a message of the longest kind, at most, in bytes.
 pub(crate) const HEAD_ROOM: usize = 1 << 20;
-/// A connection keeps a buffer of up to this much from frame to frame.
-pub(crate) const KEPT_BUFFER: usize = 4 << 20;
-
 /// What a node that comes is told first.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Roster {
@@ -122,110 +113,48 @@ pub(crate) enum Frame {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Body(#[serde(with = "serde_bytes")] pub(crate) Vec<u8>);
 
-/// A frame with its length before it, ready to write.
-pub(crate) fn frame<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    append_frame(&mut bytes, value);
-    bytes
+/// In which order a frame goes, where a long one is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// At once.
+    Free,
+    /// In order with what goes to this actor.
+    Actor(ActorId),
+    /// So too; and what overtakes the messages does not overtake this.
+    Start(ActorId),
+    /// Ahead of the messages to this actor.
+    Ahead(ActorId),
+    /// After all that this actor has sent.
+    After(ActorId),
 }
 
-/// Appends a frame with its length before it.
-pub(crate) fn append_frame<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
-    let start = bytes.len();
-    bytes.extend_from_slice(&[0; 4]);
-    rmp_serde::encode::write(bytes, value).expect("frames are plain data: they encode");
-    let length = bytes.len() - start - 4;
-    let length = u32::try_from(length).expect("bodies are limited before they are framed");
-    bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
-}
-
-/// Reads one frame, through a buffer that is used again. `Ok(None)` is the orderly end of the stream.
-pub(crate) async fn read_frame<T: DeserializeOwned>(
-    read: &mut ReadHalf,
-    buffer: &mut Vec<u8>,
-    longest: usize,
-) -> io::Result<Option<T>> {
-    let mut header = [0; 4];
-    match read.read(&mut header[..1]).await? {
-        0 => return Ok(None),
-        _ => read.read_exact(&mut header[1..]).await?,
-    }
-    let length = u32::from_le_bytes(header) as usize;
-    if length > longest {
-        return Err(invalid(format!("a frame of {length} bytes; at most {longest} are taken")));
-    }
-    let mut start = 0;
-    while start < length {
-        let end = length.min(start + READ_AHEAD);
-        if buffer.len() < end {
-            buffer.resize(end, 0);
-        }
-        read.read_exact(&mut buffer[start..end]).await?;
-        start = end;
-    }
-    let frame = rmp_serde::from_slice(&buffer[..length]);
-    if buffer.len() > KEPT_BUFFER {
-        *buffer = Vec::new();
-    }
-    frame
-        .map(Some)
-        .map_err(|error| invalid(format!("a frame of {length} bytes does not decode: {error}")))
-}
-
-fn invalid(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LONGEST: usize = 1 << 30;
-
-    fn read(bytes: Vec<u8>) -> io::Result<Option<Frame>> {
-        let mut half: ReadHalf = Box::new(futures_lite::io::Cursor::new(bytes));
-        futures_lite::future::block_on(read_frame(&mut half, &mut Vec::new(), LONGEST))
-    }
-
-    fn sample() -> Frame {
-        let home = SystemId(7);
-        let to = ActorId { home, serial: 9 };
-        Frame::Message { to, name: "add".into(), body: vec![1, 2, 3], epoch: None, call: Some(4) }
-    }
-
-    #[test]
-    fn frames_come_back_as_they_were_sent() {
-        let back = read(frame(&sample())).unwrap().unwrap();
-        assert_eq!(format!("{back:?}"), format!("{:?}", sample()));
-        assert!(read(Vec::new()).unwrap().is_none());
-    }
-
-    /// NODE-24: every truncation and every garbled byte is an error or another frame, never a panic.
-    #[test]
-    fn node_24_damaged_frames_are_errors() {
-        let whole = frame(&sample());
-        for end in 1..whole.len() {
-            assert!(read(whole[..end].to_vec()).is_err(), "{end} bytes");
-        }
-        for at in 0..whole.len() {
-            for bit in 0..8 {
-                let mut damaged = whole.clone();
-                damaged[at] ^= 1 << bit;
-                let _ = read(damaged);
-            }
+impl Frame {
+    pub(crate) const fn lane(&self) -> Lane {
+        match *self {
+            Self::Message { to, .. } | Self::Stop(to, _) | Self::Monitor(to) => Lane::Actor(to),
+            Self::Reserve { actor, .. } | Self::Start { actor, .. } => Lane::Start(actor),
+            Self::Retire(actor, _) | Self::Release(actor) => Lane::Actor(actor),
+            Self::End(to, _) => Lane::Ahead(to),
+            Self::Down(Down { actor, .. }) => Lane::After(actor),
+            Self::Heartbeat
+            | Self::Members(_)
+            | Self::Dead(_)
+            | Self::Fenced
+            | Self::Goodbye
+            | Self::Reply { .. }
+            | Self::Started { .. }
+            | Self::ChildExit { .. }
+            | Self::Relocated(..) => Lane::Free,
         }
     }
 
-    /// NODE-24: a length is not believed before its data is there.
-    #[test]
-    fn node_24_an_oversized_length_is_refused() {
-        let error = read(u32::MAX.to_le_bytes().to_vec()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        let mut half: ReadHalf =
-            Box::new(futures_lite::io::Cursor::new((LONGEST as u32).to_le_bytes().to_vec()));
-        let mut buffer = Vec::new();
-        let read = read_frame::<Frame>(&mut half, &mut buffer, LONGEST);
-        assert!(futures_lite::future::block_on(read).is_err());
-        assert!(buffer.len() <= READ_AHEAD);
+    /// About how many bytes it has, encoded.
+    pub(crate) const fn weight(&self) -> usize {
+        match self {
+            Self::Message { body, .. } => body.len(),
+            Self::Start { args, .. } => args.len(),
+            Self::Reply { answer: Ok(Body(body)), .. } => body.len(),
+            _ => 0,
+        }
     }
 }

@@ -113,6 +113,12 @@ impl Sim {
         self.0.set_cut(from, to, false);
     }
 
+    /// From now on what one node sends to the other on a connection takes its time: so many bytes a
+    /// second, 128 KiB on the way at once. `None` takes the limit away.
+    pub fn limit(&self, from: &str, to: &str, bytes_per_second: Option<u64>) {
+        self.0.set_rate(from, to, bytes_per_second);
+    }
+
     /// Stops a node's tasks, as SIGSTOP does, until [`resume`](Self::resume).
     pub fn pause(&self, name: &str) {
         self.0.set_paused(name, true);

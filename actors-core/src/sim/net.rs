@@ -18,6 +18,8 @@ use crate::{
 };
 
 const DELAY: (Duration, Duration) = (Duration::from_micros(20), Duration::from_micros(500));
+/// What is on the way over a slow line at once, in bytes.
+const WINDOW: usize = 128 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const FIRST_PORT: u64 = 40_000;
 
@@ -28,6 +30,8 @@ pub(super) struct Network {
     pipes: BTreeMap<u64, Pipe>,
     /// Pairs of names between which nothing gets through.
     cuts: BTreeSet<(String, String)>,
+    /// Bytes a second from one to the other, where that is limited.
+    rates: BTreeMap<(String, String), u64>,
 }
 
 struct Listening {
@@ -45,6 +49,14 @@ struct Pipe {
     closed: Option<Duration>,
     reader_gone: bool,
     waker: Option<Waker>,
+    /// Of a writer that waits for the line.
+    writer: Option<Waker>,
+}
+
+impl Pipe {
+    fn on_the_way(&self) -> usize {
+        self.segments.iter().map(|(_, bytes)| bytes.len()).sum()
+    }
 }
 
 impl World {
@@ -61,6 +73,18 @@ impl World {
         wake_all(wakers);
     }
 
+    pub(super) fn set_rate(&self, from: &str, to: &str, bytes_per_second: Option<u64>) {
+        let pair = (from.to_owned(), to.to_owned());
+        let mut state = self.lock();
+        match bytes_per_second {
+            Some(rate) => state.network.rates.insert(pair, rate.max(1)),
+            None => state.network.rates.remove(&pair),
+        };
+        let wakers = state.network.pipes.values_mut().filter_map(|p| p.writer.take()).collect();
+        drop(state);
+        wake_all(wakers);
+    }
+
     fn open_pipes(&self, a: usize, b: usize) -> (u64, u64) {
         let mut state = self.lock();
         let (there, back) = (state.next_id(), state.next_id());
@@ -73,6 +97,7 @@ impl World {
                 closed: None,
                 reader_gone: false,
                 waker: None,
+                writer: None,
             };
             state.network.pipes.insert(id, pipe);
         }
@@ -92,6 +117,7 @@ impl State {
             }
             if pipe.to == node {
                 pipe.reader_gone = true;
+                wakers.extend(pipe.writer.take());
             }
         }
         self.network.listeners.retain(|_, listening| listening.node != node);
@@ -101,6 +127,15 @@ impl State {
     fn is_cut(&self, from: usize, to: usize) -> bool {
         let pair = (self.nodes[from].name.clone(), self.nodes[to].name.clone());
         self.network.cuts.contains(&pair)
+    }
+
+    fn rate(&self, pipe: u64) -> Option<u64> {
+        if self.network.rates.is_empty() {
+            return None;
+        }
+        let Pipe { from, to, .. } = self.network.pipes.get(&pipe)?;
+        let pair = (self.nodes[*from].name.clone(), self.nodes[*to].name.clone());
+        self.network.rates.get(&pair).copied()
     }
 }
 
@@ -250,6 +285,9 @@ impl AsyncRead for SimReader {
                 if bytes.is_empty() {
                     pipe.segments.pop_front();
                 }
+                let writer = pipe.writer.take();
+                drop(state);
+                writer.into_iter().for_each(Waker::wake);
                 return Poll::Ready(Ok(read));
             }
             (None, Some(end)) if end <= now => return Poll::Ready(Ok(0)),
@@ -268,12 +306,14 @@ impl Drop for SimReader {
     fn drop(&mut self) {
         let Some(world) = self.world.upgrade() else { return };
         let mut state = world.lock();
-        let waker = state.network.pipes.get_mut(&self.pipe).and_then(|pipe| {
+        let wakers = state.network.pipes.get_mut(&self.pipe).map(|pipe| {
             pipe.reader_gone = true;
-            pipe.waker.take()
+            (pipe.waker.take(), pipe.writer.take())
         });
         drop(state);
-        drop(waker);
+        let (own, writer) = wakers.unwrap_or_default();
+        drop(own);
+        writer.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -285,7 +325,7 @@ struct SimWriter {
 impl AsyncWrite for SimWriter {
     fn poll_write(
         self: Pin<&mut Self>,
-        _task: &mut Context<'_>,
+        task: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         let Some(world) = self.world.upgrade() else { return Poll::Ready(Err(gone())) };
@@ -297,13 +337,23 @@ impl AsyncWrite for SimWriter {
             _ => buffer.len(),
         };
         let now = state.now;
+        let rate = state.rate(self.pipe);
         let Some(pipe) = state.network.pipes.get_mut(&self.pipe) else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
         if pipe.reader_gone || pipe.closed.is_some() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
+        let mut taken = taken;
         pipe.last = pipe.last.max(now + delay);
+        if let Some(rate) = rate {
+            taken = taken.min(WINDOW.saturating_sub(pipe.on_the_way()));
+            if taken == 0 && !buffer.is_empty() {
+                pipe.writer = Some(task.waker().clone());
+                return Poll::Pending;
+            }
+            pipe.last += Duration::from_nanos(taken as u64 * 1_000_000_000 / rate);
+        }
         pipe.segments.push_back((pipe.last, buffer[..taken].iter().copied().collect()));
         let waker = pipe.waker.take();
         drop(state);

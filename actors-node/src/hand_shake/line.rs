@@ -60,23 +60,12 @@ impl Line {
 
     pub(super) async fn send(&mut self, value: &impl Serialize) -> Result<(), HandShakeError> {
         let bytes = rmp_serde::to_vec(value).map_err(io::Error::other)?;
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         self.transcript.add(&bytes);
-        let mut frame = length.to_le_bytes().to_vec();
-        frame.extend_from_slice(&bytes);
-        self.stream.write.write_all(&frame).await?;
-        Ok(self.stream.write.flush().await?)
+        write(&mut self.stream, &bytes).await
     }
 
     pub(super) async fn receive<T: DeserializeOwned>(&mut self) -> Result<T, HandShakeError> {
-        let mut length = [0; 4];
-        self.stream.read.read_exact(&mut length).await?;
-        let bytes = u32::from_le_bytes(length) as usize;
-        if bytes > LONGEST {
-            return Err(HandShakeError::TooLong { bytes, limit: LONGEST });
-        }
-        let mut frame = vec![0; bytes];
-        self.stream.read.read_exact(&mut frame).await?;
+        let frame = read(&mut self.stream, LONGEST).await?;
         self.transcript.add(&frame);
         decode(&frame)
     }
@@ -123,8 +112,44 @@ pub(crate) async fn end(stream: &mut Stream) {
     }
 }
 
+/// Sends a value to who is trusted already.
+pub(crate) async fn send(
+    stream: &mut Stream,
+    value: &impl Serialize,
+) -> Result<(), HandShakeError> {
+    write(stream, &rmp_serde::to_vec(value).map_err(io::Error::other)?).await
+}
+
+/// Receives a value, of any length up to this one, from who is trusted already.
+pub(crate) async fn receive<T: DeserializeOwned>(
+    stream: &mut Stream,
+    longest: usize,
+) -> Result<T, HandShakeError> {
+    decode(&read(stream, longest).await?)
+}
+
+async fn write(stream: &mut Stream, value: &[u8]) -> Result<(), HandShakeError> {
+    let length = u32::try_from(value.len()).map_err(io::Error::other)?;
+    let mut frame = length.to_le_bytes().to_vec();
+    frame.extend_from_slice(value);
+    stream.write.write_all(&frame).await?;
+    Ok(stream.write.flush().await?)
+}
+
+async fn read(stream: &mut Stream, longest: usize) -> Result<Vec<u8>, HandShakeError> {
+    let mut length = [0; 4];
+    stream.read.read_exact(&mut length).await?;
+    let bytes = u32::from_le_bytes(length) as usize;
+    if bytes > longest {
+        return Err(HandShakeError::TooLong { bytes, limit: longest });
+    }
+    let mut frame = vec![0; bytes];
+    stream.read.read_exact(&mut frame).await?;
+    Ok(frame)
+}
+
 /// Decodes the value of a frame, all of it.
-pub(super) fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, HandShakeError> {
+pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, HandShakeError> {
     let malformed = |error: String| HandShakeError::Malformed(error);
     let mut rest = frame;
     let value = rmp_serde::from_read(&mut rest).map_err(|error| malformed(error.to_string()))?;

@@ -23,6 +23,7 @@ pub(crate) use proof::Role;
 
 #[cfg(feature = "tls")]
 pub(crate) use line::end;
+pub(crate) use line::{receive, send};
 
 use self::{
     line::{LONGEST, Line},
