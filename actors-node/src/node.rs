@@ -81,7 +81,7 @@ impl NodeBuilder {
         self
     }
 
-    /// How much may wait for the connection to another node, in bytes as encoded; default 64 MiB. While
+    /// How much may wait for the connection to another node, in bytes as encoded; default 1 GiB. While
     /// more waits, messages are given back ([`SendError::Full`](actors_core::SendError::Full)), and
     /// [`Link::send_wait`](actors_core::Link::send_wait) waits. All else passes the bound: answers,
     /// starts, exits. A node that leaves twice as much and a longest message unread is declared dead.
@@ -168,7 +168,7 @@ impl Node {
             tls: None,
             open_to_all: false,
             longest: LONGEST / 2,
-            bound: 64 << 20,
+            bound: 1 << 30,
         }
     }
 
