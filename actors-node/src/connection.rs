@@ -43,7 +43,7 @@ pub(crate) async fn accept(peers: Arc<Peers>, mut listener: Box<dyn Listener>) {
 }
 
 /// `None` when the node leaves first.
-async fn or_left<T>(peers: &Peers, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn or_left<T>(peers: &Peers, future: impl Future<Output = T>) -> Option<T> {
     let left = async {
         while !peers.has_left() {
             let changed = peers.changed();

@@ -1,4 +1,4 @@
-use crate::{HandShakeError, Member, wire::Refusal};
+use crate::{DiscoveryError, HandShakeError, Member, wire::Refusal};
 
 /// Something happened to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +104,15 @@ pub enum NodeError {
         /// Why.
         refusal: Refusal,
     },
+    /// Nobody else was joined.
+    #[error("no node of the cluster was joined{}", each(tried))]
+    Alone {
+        /// Why not each of those that were tried and have answered, or could not be reached.
+        tried: Vec<NodeError>,
+    },
+    /// It cannot be found out where others are.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// This node does not want the other one, or cannot understand it. A retry cannot succeed.
     #[error("cannot join {address}: {error}")]
     HandShake {
@@ -112,4 +121,8 @@ pub enum NodeError {
         /// Why.
         error: HandShakeError,
     },
+}
+
+fn each(errors: &[NodeError]) -> String {
+    errors.iter().map(|error| format!("; {error}")).collect()
 }

@@ -48,6 +48,7 @@
 mod calls;
 mod connection;
 mod detector;
+mod discovery;
 mod door;
 mod event;
 mod hand_shake;
@@ -69,6 +70,7 @@ mod vectors;
 mod wire;
 
 pub use detector::Detection;
+pub use discovery::{Discovery, DiscoveryError, Dns, HostList, Slurm};
 pub use event::{DownCause, NodeError, NodeEvent};
 pub use hand_shake::{CertificateFault, HandShakeError, Versions};
 pub use member::Member;
