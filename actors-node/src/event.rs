@@ -108,7 +108,7 @@ pub enum NodeError {
     #[error("no node of the cluster was joined{}", each(tried))]
     Alone {
         /// Why not each of those that were tried and have answered, or could not be reached.
-        tried: Vec<NodeError>,
+        tried: Vec<Self>,
     },
     /// It cannot be found out where others are.
     #[error(transparent)]

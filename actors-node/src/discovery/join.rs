@@ -43,9 +43,9 @@ impl Node {
         let search = Search::until(self, host.clock.now() + timeout);
         loop {
             let asked = discovery.addresses(&host).await;
-            let is_new = asked.as_ref().is_ok_and(|addresses| search.try_all(addresses));
+            asked.iter().for_each(|addresses| search.try_all(addresses));
             let round = (host.clock.now() + AGAIN).min(search.until);
-            let verdict = search.verdict_until(round, asked.is_ok() && !is_new).await;
+            let verdict = search.verdict_until(round, asked.is_ok()).await;
             match (verdict, asked) {
                 (Some(Verdict::Found), _) => return Ok(self.members()),
                 (Some(Verdict::Refused), _) => return Err(search.alone()),
@@ -93,9 +93,8 @@ impl<'a> Search<'a> {
         Self { node, until, heard: Arc::default() }
     }
 
-    /// Begins to try those that are new. True if any was.
-    fn try_all(&self, addresses: &[String]) -> bool {
-        let mut is_new = false;
+    /// Begins to try those that are new.
+    fn try_all(&self, addresses: &[String]) {
         for address in addresses {
             let mut answers = self.heard.answers.lock();
             if *address == self.node.member().address || answers.contains_key(address) {
@@ -103,10 +102,8 @@ impl<'a> Search<'a> {
             }
             answers.insert(address.clone(), Answer::Open);
             drop(answers);
-            is_new = true;
             self.try_one(address.clone());
         }
-        is_new
     }
 
     fn try_one(&self, address: String) {
@@ -125,7 +122,7 @@ impl<'a> Search<'a> {
         });
     }
 
-    /// `None` if there is none by then. All are known that ever will be if `complete`.
+    /// `None` if there is none by then. Others may still be found if it is not `complete`.
     async fn verdict_until(&self, until: Time, complete: bool) -> Option<Verdict> {
         let clock = self.node.system().host().clock.clone();
         loop {
