@@ -261,7 +261,7 @@ fn node_22_node_23_a_peer_that_reads_nothing_holds_nobody_up() {
         assert!(a.members().len() == 1, "full is not dead");
         for _ in 0..2000 {
             // Exits cannot be refused.
-            link.stop(ExitReason::Error("x".repeat(1000)));
+            link.stop(ExitReason::Error("x".repeat(1000).into()));
             local.call(Seen).await.unwrap();
         }
         assert_eq!(down.await.reason, ExitReason::NodeFailure { node: "b".into() });
