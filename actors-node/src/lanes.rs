@@ -101,13 +101,12 @@ impl Lanes {
         self.bytes = self.ready.len();
     }
 
-    /// Takes what is to be written next into an empty batch; nothing is left when it stays empty.
+    /// Takes what is to be written next into an empty batch: all that is short, and one part, so that no flood of short
+    /// frames holds a long one up. Nothing is left when it stays empty.
     pub(crate) fn next(&mut self, batch: &mut Vec<u8>) {
         std::mem::swap(batch, &mut self.ready);
         self.bytes -= batch.len();
-        if batch.len() < LONGEST_VALUE {
-            self.next_part(batch);
-        }
+        self.next_part(batch);
     }
 
     fn next_part(&mut self, batch: &mut Vec<u8>) {

@@ -29,13 +29,18 @@ fn drain(lanes: &mut Lanes) -> Vec<String> {
             return arrived;
         }
         assert!(batch.len() <= 3 * LONGEST_VALUE, "a batch is short");
-        let mut rest = &batch[..];
-        while let Some((length, more)) = rest.split_first_chunk() {
-            let (piece, more) = more.split_at(u32::from_le_bytes(*length) as usize);
-            arrived.extend(assembly.take::<Frame>(piece).unwrap().map(|frame| tell(&frame)));
-            rest = more;
-        }
+        arrived.extend(read(&batch, &mut assembly));
     }
+}
+
+fn read(mut batch: &[u8], assembly: &mut Assembly) -> Vec<String> {
+    let mut arrived = Vec::new();
+    while let Some((length, more)) = batch.split_first_chunk() {
+        let (piece, more) = more.split_at(u32::from_le_bytes(*length) as usize);
+        arrived.extend(assembly.take::<Frame>(piece).unwrap().map(|frame| tell(&frame)));
+        batch = more;
+    }
+    arrived
 }
 
 fn tell(frame: &Frame) -> String {
@@ -85,6 +90,24 @@ fn long_values_take_turns() {
 }
 
 /// More than the other side takes at once.
+#[test]
+fn a_flood_of_short_frames_holds_no_long_one_up() {
+    let (mut lanes, mut assembly) = (Lanes::default(), Assembly::new(usize::MAX));
+    lanes.push(&message(1, LONG), None);
+    let mut batches = 0..12;
+    while batches.next().is_some() {
+        for _ in 0..5 {
+            lanes.push(&message(2, LONGEST_VALUE / 4), None);
+        }
+        let mut batch = Vec::new();
+        lanes.next(&mut batch);
+        if read(&batch, &mut assembly).contains(&format!("{LONG} to 1")) {
+            return;
+        }
+    }
+    panic!("it does not arrive");
+}
+
 #[test]
 fn so_many_long_values_are_under_way_at_once() {
     let mut lanes = Lanes::default();
