@@ -57,6 +57,32 @@ fn ckpt_2_a_saved_store_is_loaded_as_it_was() {
     });
 }
 
+/// A group may have to go back to them after the process was lost, too.
+#[test]
+fn ckpt_2_ckpt_12_what_was_held_is_held_after_a_load() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let system = System::new();
+    let config = || CheckpointingConfig::level(2).keep(2).hold_from(2).directory(directory.path());
+    system.block_on(async {
+        let first = spawn(&system, config());
+        for version in 1..=6 {
+            first.checkpoint("value", version, &version, 2).await.expect("stored");
+        }
+        first.protect(2).await.expect("it answers");
+        first.save().forever().await.expect("saved");
+        let down = first.down();
+        drop(first);
+        down.await;
+
+        let second = spawn(&system, config());
+        assert_eq!(second.load().forever().await.expect("loaded").left_out, []);
+        assert_eq!(second.inventory().await, Ok(vec![("value".into(), vec![2, 3, 4, 5, 6])]));
+        second.checkpoint("value", 7, &7, 2).await.expect("stored");
+        second.protect(5).await.expect("it answers");
+        assert_eq!(second.inventory().await, Ok(vec![("value".into(), vec![5, 6, 7])]));
+    });
+}
+
 #[test]
 fn ckpt_2_a_load_keeps_what_is_newer_here() {
     let directory = tempfile::tempdir().expect("a temporary directory");

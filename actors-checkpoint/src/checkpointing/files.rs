@@ -169,7 +169,12 @@ impl Checkpointing {
             if self.store.get(&key, version).is_some() {
                 continue;
             }
-            match self.store.put(key.clone(), version, blob) {
+            let stored = match self.hold {
+                // Which of them were put for that level, a snapshot does not say: all are kept.
+                Some(_) => self.store.put_held(key.clone(), version, blob),
+                None => self.store.put(key.clone(), version, blob),
+            };
+            match stored {
                 Ok(_) => report.loaded += 1,
                 Err(why) => report.left_out.push((key, version, why)),
             }
