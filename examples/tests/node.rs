@@ -87,6 +87,21 @@ fn nodes_come_and_go() {
     assert_eq!((event.as_str(), seen.as_str()), ("down", "third"));
 }
 
+/// It need not find anybody first.
+#[test]
+fn a_node_that_still_looks_for_others_leaves_when_it_is_told_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let seeds = format!("seeds = [\"{}\"]", nobody.local_addr().unwrap());
+    let mut node = Node::start(&config(directory.path(), "alone", &seeds));
+    assert_eq!(node.says().0, "started");
+    // It has asked, and gets no answer.
+    let _asks = nobody.accept().unwrap();
+    node.terminate();
+    assert_eq!(node.says().0, "left");
+    assert!(node.process.wait().unwrap().success());
+}
+
 /// The hosts of a job are those in its environment.
 #[test]
 fn a_node_of_a_job_finds_the_others() {

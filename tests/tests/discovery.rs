@@ -141,6 +141,26 @@ fn what_is_not_known_yet_is_asked_for_again() {
     });
 }
 
+/// Never says anything.
+struct Mute;
+
+impl Discovery for Mute {
+    fn addresses(&self, _: &Host) -> BoxFuture<'static, Result<Vec<String>, DiscoveryError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn who_asks_in_vain_asks_no_longer_than_it_wants_to() {
+    const TIME: Duration = Duration::from_secs(7);
+    sim::search(0..10, |sim| async move {
+        let (alone, before) = (node(&sim, "n1").await, sim.now());
+        let error = alone.join_by(&Mute, TIME).await;
+        assert_eq!(error, Err(NodeError::Discovery(DiscoveryError::TimedOut)));
+        assert_eq!(sim.now() - before, TIME);
+    });
+}
+
 /// Once it has left, it tries nobody any more.
 #[test]
 fn a_node_that_leaves_is_not_joined_later() {

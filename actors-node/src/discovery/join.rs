@@ -4,7 +4,7 @@ use actors_core::host::Time;
 use event_listener::Event;
 use parking_lot::Mutex;
 
-use super::Discovery;
+use super::{Discovery, DiscoveryError};
 use crate::{Member, Node, NodeError, connection::or_left, wire::Refusal};
 
 /// Between two questions for addresses.
@@ -17,7 +17,7 @@ impl Node {
     ///
     /// A node that finds nobody but itself, or is given an empty list, is the first one: that is no error.
     ///
-    /// Cancel safe: nodes that were found may still be joined.
+    /// Cancel safe: nodes that were found may still be joined. When this node leaves meanwhile, the search is over.
     ///
     /// # Errors
     /// [`NodeError::Alone`] when all that were found have refused for good, or none was joined until
@@ -42,7 +42,7 @@ impl Node {
         let host = self.system().host().clone();
         let search = Search::until(self, host.clock.now() + timeout);
         loop {
-            let asked = discovery.addresses(&host).await;
+            let asked = search.ask(discovery).await;
             asked.iter().for_each(|addresses| search.try_all(addresses));
             let round = (host.clock.now() + AGAIN).min(search.until);
             let verdict = search.verdict_until(round, asked.is_ok()).await;
@@ -91,6 +91,16 @@ enum Answer {
 impl<'a> Search<'a> {
     fn until(node: &'a Node, until: Time) -> Self {
         Self { node, until, heard: Arc::default() }
+    }
+
+    /// An answer that never comes is none by the end of the search.
+    async fn ask(&self, discovery: &dyn Discovery) -> Result<Vec<String>, DiscoveryError> {
+        let host = self.node.system().host();
+        let late = async {
+            host.clock.sleep(self.until.since(host.clock.now())).await;
+            Err(DiscoveryError::TimedOut)
+        };
+        futures_lite::future::or(discovery.addresses(host), late).await
     }
 
     /// Begins to try those that are new.

@@ -34,7 +34,8 @@ pub use self::{dns::Dns, host_list::HostList, slurm::Slurm};
 /// ```
 pub trait Discovery: Send + Sync {
     /// Addresses as [`Node::join`](crate::Node::join) takes them: of nodes that run or that may run
-    /// later. That of the asking node may be among them. Asked again and again until one was joined.
+    /// later. That of the asking node may be among them. Asked again and again until one was joined; the
+    /// future is dropped when the time for that is over.
     ///
     /// # Errors
     /// Why it cannot be said now.
@@ -74,6 +75,9 @@ pub enum DiscoveryError {
         /// What the system said.
         error: String,
     },
+    /// Who was asked did not answer until the search was over. A retry may succeed.
+    #[error("no answer in time to where others are")]
+    TimedOut,
     /// Another way has failed.
     #[error("cannot ask {what}: {error}")]
     Other {

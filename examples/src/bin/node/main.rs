@@ -56,8 +56,9 @@ fn main() -> anyhow::Result<()> {
     if options.check {
         return Ok(());
     }
-    let end = told_to_end()?;
+    let signals = Signals::new([SIGINT, SIGTERM])?;
     let node = system.block_on(builder.start())?;
+    let end = leave_on(signals, &node);
     let say = |what: &str, member: &Member| match options.json {
         true => println!("{}", json!({ "event": what, "node": member.name, "at": member.address })),
         false => println!("{what}: {member}"),
@@ -66,6 +67,7 @@ fn main() -> anyhow::Result<()> {
     let events = node.events();
     system.block_on(node.join_by(&*discovery, timeout))?;
     until_told(&node, &events, &end, say);
+    // It may have ended otherwise.
     node.leave();
     say("left", node.member());
     Ok(())
@@ -93,14 +95,15 @@ fn until_told(
     }
 }
 
-/// Hears of the first Ctrl-C or SIGTERM.
-fn told_to_end() -> anyhow::Result<Receiver<()>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+/// Leaves at the first signal, also while others are still looked for.
+fn leave_on(mut signals: Signals, node: &Node) -> Receiver<()> {
     let (tell, told) = bounded(1);
+    let node = node.clone();
     thread::spawn(move || {
         if signals.forever().next().is_some() {
+            node.leave();
             let _ = tell.send(());
         }
     });
-    Ok(told)
+    told
 }
