@@ -99,6 +99,7 @@ fn sup_24_a_child_of_a_template_cannot_be_significant() {
 }
 
 /// All are counted right as they come, fail and go. How long that takes is for the example `many_children`.
+/// SUP-22 and SUP-26.
 #[test]
 fn sup_22_sup_26_many_children_come_and_go() {
     const MANY: usize = 20_000;
