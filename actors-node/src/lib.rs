@@ -51,6 +51,9 @@ mod detector;
 mod discovery;
 mod door;
 mod event;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hand_shake;
 mod hosting;
 mod lanes;

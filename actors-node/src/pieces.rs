@@ -154,7 +154,7 @@ impl Assembly {
         decode(&whole.bytes).map(Some)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn held(&self) -> usize {
         self.piece.capacity() + self.open.values().map(|t| t.bytes.capacity()).sum::<usize>()
     }

@@ -35,6 +35,13 @@ fn main() -> io::Result<()> {
     seed("data", "referring", &referring)?;
     seed("manifest", "three", &read(&disk, "MANIFEST"))?;
 
+    let [dialler, acceptor] = ["dialler", "acceptor"].map(documented);
+    seed("hand_shake", "dialler", &[&[0], &dialler[..]].concat())?;
+    seed("hand_shake", "acceptor", &[&[1], &acceptor[..]].concat())?;
+    for name in ["message", "parts", "reply"] {
+        seed("pieces", name, &documented(name))?;
+    }
+
     let states = || entries(2);
     let (key, version, blob) = states().swap_remove(2);
     let put = Put { key: key.clone(), version, blob, level: 1, only_newer: false };
@@ -61,6 +68,17 @@ fn delta() -> Delta {
         (1_u64, base.crc(), blob.kind(), blob.schema(), blob.crc(), new.len() as u64, changed);
     let encoded = rmp_serde::to_vec(&fields).expect("the fields encode");
     rmp_serde::from_slice(&encoded).expect("they are those of a delta")
+}
+
+/// A test vector of the page on formats.
+fn documented(name: &str) -> Vec<u8> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats.md");
+    let page = fs::read_to_string(page).expect("the page is there");
+    let start = format!("<!-- test vector: {name} -->\n```\n");
+    let (_, vector) = page.split_once(&start).expect("the page has it");
+    let (vector, _) = vector.split_once("```").expect("it ends");
+    let byte = |hex| u8::from_str_radix(hex, 16).expect("it is in hexadecimal digits");
+    vector.split_whitespace().map(byte).collect()
 }
 
 fn message(name: &str, kind: u8, message: &impl Serialize) -> io::Result<()> {
