@@ -41,6 +41,19 @@ impl Pace {
         self.left.store(nodes, Relaxed);
     }
 
+    /// Leaves no more than `most`; the rest can be given back.
+    #[inline]
+    pub(crate) fn hold_back(&self, most: u32) -> u32 {
+        let left = self.left.load(Relaxed);
+        self.left.store(left.min(most), Relaxed);
+        left.saturating_sub(most)
+    }
+
+    #[inline]
+    pub(crate) fn give(&self, nodes: u32) {
+        self.left.store(self.left.load(Relaxed) + nodes, Relaxed);
+    }
+
     #[inline]
     pub(crate) fn is_spent(&self) -> bool {
         self.left.load(Relaxed) == 0

@@ -7,11 +7,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actors_core::{
-    Actor, Context, ExitReason, Handler, Link, Message, Status, StuckPolicy, System, host::Host,
+    Actor, BoxFuture, Context, ExitReason, Handler, Link, Message, Status, StuckPolicy, System,
+    host::{Executor, Host},
 };
 use common::{Record, Recorded, Recorder, real_hosts};
 
@@ -80,6 +81,94 @@ fn core_36_endless_messages_starve_nobody() {
         let seen: Vec<_> = rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect();
         assert!(seen.iter().all(|rounds| *rounds > 100), "all of them run: {seen:?}");
         stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A host with one thread for actors.
+struct OneThread(Arc<dyn Executor>);
+
+impl Executor for OneThread {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.0.spawn(task);
+    }
+
+    fn spawn_worker(&self, worker: BoxFuture<'static, ()>) {
+        self.0.spawn_worker(worker);
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.0.spawn_blocking(work);
+    }
+
+    fn drives_this_thread(&self) -> bool {
+        self.0.drives_this_thread()
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+/// Takes a millisecond for each message, and then tells another actor how many those were.
+struct Slow {
+    steps: Arc<AtomicUsize>,
+    tell: Link<Late>,
+}
+
+impl Actor for Slow {}
+
+impl Handler<Again> for Slow {
+    async fn handle(&mut self, _: Again, _cx: &mut Context<Self>) {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(1) {
+            std::hint::spin_loop();
+        }
+        let step = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
+        self.tell.send(Step(step)).unwrap();
+    }
+}
+
+struct Step(usize);
+
+impl Message for Step {
+    type Reply = ();
+}
+
+/// By how many steps it is told too late.
+struct Late {
+    steps: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Actor for Late {}
+
+impl Handler<Step> for Late {
+    async fn handle(&mut self, Step(step): Step, _cx: &mut Context<Self>) {
+        self.most.fetch_max(self.steps.load(Ordering::Relaxed) - step, Ordering::Relaxed);
+    }
+}
+
+/// A long handler is as good as many short ones: after a few of them others have their turn.
+#[test]
+fn core_36_long_handlers_starve_nobody() {
+    const STEPS: usize = 60;
+    for (name, mut host) in real_hosts() {
+        println!("on {name}");
+        host.executor = Arc::new(OneThread(host.executor));
+        let system = System::builder().host(host).build();
+        let (steps, most) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let late = system.spawn(Late { steps: steps.clone(), most: most.clone() });
+        let slow = system.spawn(Slow { steps: steps.clone(), tell: late.clone() });
+        (0..STEPS).for_each(|_| slow.send(Again).unwrap());
+        system.block_on(async {
+            slow.stop(ExitReason::Normal);
+            slow.down().await;
+            late.stop(ExitReason::Normal);
+            late.down().await;
+        });
+        assert_eq!(steps.load(Ordering::Relaxed), STEPS);
+        let most = most.load(Ordering::Relaxed);
+        assert!(most < 10, "told {most} steps too late");
     }
 }
 

@@ -3,6 +3,7 @@ use std::{
     future::poll_fn,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use crossbeam_deque::{Steal, Worker as Queue};
@@ -13,6 +14,8 @@ use crate::{here, host::Time, roster::RUN, run::Outcome};
 
 /// Reads the clock at least this often, in nodes.
 pub(super) const MOST_NODES: u32 = 128;
+/// Nodes of a turn before the clock is looked at.
+const TRIAL: u32 = 4;
 /// Actors that may run out of the slot in a row.
 const MOST_FROM_SLOT: u32 = 16;
 /// The injector is looked at before the own queue, every so many actors.
@@ -157,12 +160,30 @@ impl Worker {
         None
     }
 
-    /// Runs one turn of an actor.
+    /// Runs one turn of an actor. True when the host should have its turn.
+    ///
+    /// However quick all were before, this one may not be: after a few nodes the clock is looked at. It has its
+    /// [`QUANTUM`], however few nodes that turn out to be.
     #[inline]
-    fn run(&self, runnable: Runnable) {
-        // SAFETY: a runnable is the right to run its cell, which lives as long as that.
-        let outcome = unsafe { runnable.0.as_ref().run(None, &self.seat.pace) };
-        self.seat.pace.end_turn();
+    fn run(&self, runnable: Runnable, stretch: &mut Stretch) -> bool {
+        let pace = &self.seat.pace;
+        let mut held_back = pace.hold_back(TRIAL);
+        let mut used = Duration::ZERO;
+        let (outcome, is_over) = loop {
+            // SAFETY: a runnable is the right to run its cell, which lives as long as that, and a turn that ended
+            // with `Again` has left it.
+            let outcome = unsafe { runnable.0.as_ref().run(None, pace) };
+            if !pace.is_spent() {
+                pace.give(held_back);
+                break (outcome, false);
+            }
+            used += self.look_at_clock(stretch, std::mem::take(&mut held_back));
+            let is_over = stretch.last.since(stretch.start) >= STRETCH;
+            if is_over || used >= QUANTUM || !matches!(outcome, Outcome::Again) {
+                break (outcome, is_over);
+            }
+        };
+        pace.end_turn();
         match outcome {
             Outcome::Idle | Outcome::Wait => {}
             Outcome::Again => {
@@ -173,22 +194,24 @@ impl Worker {
                 drop(unsafe { Arc::from_raw(runnable.0.as_ptr()) });
             }
         }
+        is_over
     }
 
-    /// Looks at the clock. True when the host should have its turn.
-    fn look_at_clock(&self, stretch: &mut Stretch) -> bool {
+    /// The time since the last look, in which so many nodes were not taken up of those that could have been. The next
+    /// look is after as many as fit into a [`QUANTUM`].
+    fn look_at_clock(&self, stretch: &mut Stretch, held_back: u32) -> Duration {
         let now = self.scheduler.clock.now();
         let took = now.since(stretch.last);
         stretch.last = now;
         let nodes = self.nodes.get();
         self.nodes.set(if took > QUANTUM {
-            let fit = u128::from(nodes) * QUANTUM.as_nanos() / took.as_nanos();
+            let fit = u128::from(nodes - held_back) * QUANTUM.as_nanos() / took.as_nanos();
             u32::try_from(fit).map_or(1, |fit| fit.max(1))
         } else {
             (2 * nodes).min(MOST_NODES)
         });
         self.seat.pace.refill(self.nodes.get());
-        now.since(stretch.start) >= STRETCH
+        took
     }
 
     /// Runs actors until there are none, or the host should have its turn.
@@ -198,6 +221,9 @@ impl Worker {
         let mut is_first = true;
         let now = scheduler.clock.now();
         let mut stretch = Stretch { start: now, last: now };
+        // Whoever runs now may take long: that is found out early, and again in each stretch.
+        self.nodes.set(1);
+        self.seat.pace.refill(1);
         loop {
             let Some(runnable) = self.next() else {
                 if self.search() {
@@ -235,8 +261,7 @@ impl Worker {
             if std::mem::take(&mut is_first) && scheduler.has_work() {
                 scheduler.notify();
             }
-            self.run(runnable);
-            if self.seat.pace.is_spent() && self.look_at_clock(&mut stretch) {
+            if self.run(runnable, &mut stretch) {
                 // Nobody is woken for it: this worker is soon back. If the host keeps its thread for
                 // long, the watch sees to it that others steal what waits here.
                 if let Some(next) = self.replace_next(None) {
