@@ -12,9 +12,9 @@ const SCRATCH: usize = 1 << 20;
 /// Captures states into buffers that are used again once nobody holds the old state.
 ///
 /// It remembers the buffers of its last captures. One that has become free (its version was evicted
-/// from every store) takes the next state: with as many buffers as stores keep versions, plus one, a
-/// periodic checkpoint allocates nothing any more (but for an encoded state above 1 MiB). A fresh
-/// allocation costs more than any codec.
+/// from every store) takes the next state: with as many buffers as all levels of this process keep versions
+/// and a running save holds, plus one, a periodic checkpoint allocates nothing any more (but for an encoded
+/// state above 1 MiB). A fresh allocation costs more than any codec.
 ///
 /// ```
 /// # use actors_checkpoint::Capture;
