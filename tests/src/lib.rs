@@ -6,16 +6,23 @@
 //! | [`calculator`] | a small exported actor |
 //! | [`bank`] | a group of accounts that transfer money in rounds and must end as if nothing failed |
 //! | [`cluster`] | nodes of one simulation, or of one process |
+//! | [`peer`] | node processes that are told what to do, and tell what they see |
+//! | [`network`] | a network namespace for each of several processes, with lines that are cut and lose packets |
 //! | [`saves`] | a process that saves and is killed at random moments |
 //! | [`soak`] | a random tree of supervisors under random failures |
+//! | [`stalls`] | for how long the process of a test was not let run |
 //! | [`stress`] | all that the core promises, under load |
 
 pub mod bank;
 pub mod calculator;
 pub mod cluster;
+#[cfg(target_os = "linux")]
+pub mod network;
+pub mod peer;
 pub mod process;
 pub mod saves;
 pub mod soak;
+pub mod stalls;
 pub mod stress;
 
 use actors_core::System;
@@ -24,6 +31,7 @@ use actors_core::System;
 pub fn export(system: &System) {
     calculator::export(system);
     bank::export(system);
+    peer::export(system);
 }
 
 /// The examples of the readmes compile and run.

@@ -1,11 +1,12 @@
 //! Node processes for tests: real ones, that die by real signals.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::Arc,
     thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -18,8 +19,19 @@ use std::sync::Mutex;
 pub struct NodeProcess {
     child: Child,
     name: String,
+    /// What it is told; of those that take commands.
+    stdin: Option<ChildStdin>,
     log: Arc<Mutex<Vec<String>>>,
-    lines: Receiver<String>,
+    lines: Receiver<Line>,
+}
+
+/// A line of a process's output.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// When it was read.
+    pub at: Instant,
+    /// Without its end.
+    pub text: String,
 }
 
 impl NodeProcess {
@@ -29,13 +41,23 @@ impl NodeProcess {
     /// # Errors
     /// It does not start, or ends before it is ready: with its log.
     pub fn start(program: &Path, name: &str, address: &str) -> anyhow::Result<Self> {
-        let mut child = Command::new(program)
-            .args([name, address])
-            .stdin(Stdio::null())
+        let mut command = Command::new(program);
+        command.args([name, address]).stdin(Stdio::null());
+        let node = Self::launch(command, name)?;
+        node.wait_for_line("ready")?;
+        Ok(node)
+    }
+
+    /// Runs a command as node `name`. With its standard input piped, it can be told things.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn launch(mut command: Command, name: &str) -> anyhow::Result<Self> {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("{}", program.display()))?;
+            .with_context(|| format!("{command:?}"))?;
         let log = Arc::new(Mutex::new(Vec::new()));
         let (tx, lines) = unbounded();
         let streams: [Box<dyn std::io::Read + Send>; 2] = [
@@ -45,16 +67,26 @@ impl NodeProcess {
         for stream in streams {
             let (log, tx) = (log.clone(), tx.clone());
             thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    log.lock().expect("no panic holds it").push(line.clone());
-                    let _ = tx.send(line);
+                for text in BufReader::new(stream).lines().map_while(Result::ok) {
+                    log.lock().expect("no panic holds it").push(text.clone());
+                    let _ = tx.send(Line { at: Instant::now(), text });
                 }
             });
         }
         drop(tx);
-        let node = Self { child, name: name.to_owned(), log, lines };
-        node.wait_for_line("ready")?;
-        Ok(node)
+        let stdin = child.stdin.take();
+        Ok(Self { child, name: name.to_owned(), stdin, log, lines })
+    }
+
+    /// Writes a line to its standard input. One that has ended does not hear it.
+    pub fn tell(&self, line: &str) {
+        let mut stdin = self.stdin.as_ref().expect("it takes commands");
+        let _ = writeln!(stdin, "{line}");
+    }
+
+    /// The next line of its output; `None` when there is none in time, or it has ended.
+    pub fn next_line(&self, timeout: Duration) -> Option<Line> {
+        self.lines.recv_timeout(timeout).ok()
     }
 
     /// Waits for a line of its output.
@@ -62,7 +94,7 @@ impl NodeProcess {
     /// # Errors
     /// It ended without it.
     pub fn wait_for_line(&self, wanted: &str) -> anyhow::Result<()> {
-        let found = self.lines.iter().any(|line| line == wanted);
+        let found = self.lines.iter().any(|line| line.text == wanted);
         let log = || format!("node {} ended without {wanted:?}: {:#?}", self.name, self.log());
         found.then_some(()).with_context(log)
     }
@@ -70,6 +102,11 @@ impl NodeProcess {
     /// Waits until it has closed its output.
     pub fn wait_for_end(&self) {
         self.lines.iter().for_each(drop);
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has printed.
