@@ -49,6 +49,8 @@ pub(crate) struct Peers {
 struct State {
     peers: BTreeMap<SystemId, Peer>,
     dead: BTreeSet<SystemId>,
+    /// Who has declared this node dead: it has nothing to say about them.
+    fenced_by: BTreeSet<SystemId>,
     detector: Detector,
 }
 
@@ -76,6 +78,7 @@ impl Peers {
             state: Mutex::new(State {
                 peers: BTreeMap::new(),
                 dead: BTreeSet::new(),
+                fenced_by: BTreeSet::new(),
                 detector: Detector::new(detection, now),
             }),
             calls: Calls::default(),
@@ -278,12 +281,15 @@ impl Peers {
         state.dead.insert(id);
         state.detector.removed(id);
         let Some(peer) = state.peers.remove(&id) else { return };
+        // Its connection ends because this node is dead to it: no verdict is to come of that.
+        let fenced_us = state.fenced_by.contains(&id);
         drop(state);
-        match cause {
-            DownCause::Left => peer.outbox.close(),
-            _ => peer.outbox.close_with(&Frame::Fenced),
+        if fenced_us || cause == DownCause::Left {
+            peer.outbox.close();
+        } else {
+            peer.outbox.close_with(&Frame::Fenced);
         }
-        if !matches!(cause, DownCause::Reported | DownCause::Left) {
+        if !fenced_us && !matches!(cause, DownCause::Reported | DownCause::Left) {
             self.broadcast(&Frame::Dead(peer.member.clone()));
         }
         self.calls.fail(id, &peer.member.name);
@@ -291,6 +297,12 @@ impl Peers {
         self.system.disconnected(id, &reason);
         self.hosting.owner_failed(id);
         self.emit(NodeEvent::Down { member: peer.member, cause });
+    }
+
+    /// A peer has declared this node dead.
+    fn fenced(&self, by: &Member) {
+        self.state.lock().fenced_by.insert(by.id);
+        self.emit(NodeEvent::Fenced { by: by.clone() });
     }
 
     /// A peer has said something, or a part of it.
@@ -306,11 +318,9 @@ impl Peers {
         match frame {
             Frame::Heartbeat => {}
             Frame::Members(members) => members.into_iter().for_each(|member| self.learn(member)),
-            Frame::Dead(member) if member.id == self.member().id => {
-                self.emit(NodeEvent::Fenced { by: from.clone() });
-            }
+            Frame::Dead(member) if member.id == self.member().id => self.fenced(from),
             Frame::Dead(member) => self.fail(member.id, DownCause::Reported),
-            Frame::Fenced => self.emit(NodeEvent::Fenced { by: from.clone() }),
+            Frame::Fenced => self.fenced(from),
             Frame::Goodbye => self.fail(from.id, DownCause::Left),
             Frame::Message { to, name, body, epoch, call } => {
                 let reply = call.map(|call| self.answer_to(from.id, call));

@@ -1,5 +1,7 @@
 //! Actors on other nodes: spawned, called, monitored.
 
+use std::time::Duration;
+
 use actors_core::{
     CallError, ExitReason, Link, SendError, StartError, Status, System,
     sim::{self, Sim},
@@ -154,12 +156,41 @@ fn node_16_a_paused_node_is_fenced() {
         assert!(seen.contains(&suspected) || seen.iter().any(is_reported), "{seen:?}");
         sim.resume("b");
         while !of_b.try_iter().any(|event| matches!(event, NodeEvent::Fenced { .. })) {
-            sim.sleep(std::time::Duration::from_millis(10)).await;
+            sim.sleep(Duration::from_millis(10)).await;
         }
         assert!(a.members().iter().all(|member| member.name != "b"));
         assert!(c.members().iter().all(|member| member.name != "b"));
         let back = b.join(&a.member().address, PATIENCE).await.unwrap_err();
         assert!(back.to_string().contains("declared dead"), "{back}");
+    });
+}
+
+/// A node that is told that it is dead has no word about those who told it, nor for them: they go on.
+#[test]
+fn node_16_a_fenced_node_fences_nobody() {
+    sim::search(0..SEEDS, |sim| async move {
+        let (a, b, c) = three(&sim).await;
+        let (of_a, of_c) = (a.events(), c.events());
+        sim.pause("b");
+        let down = |event: NodeEvent| match event {
+            NodeEvent::Down { member, .. } => Some(member.name),
+            _ => None,
+        };
+        // It goes on as early as it can: when one of them knows, and the other perhaps not yet.
+        while a.members().len() + c.members().len() == 4 {
+            sim.sleep(Duration::from_millis(1)).await;
+        }
+        sim.resume("b");
+        sim.sleep(Duration::from_secs(20)).await;
+        for (node, events) in [(&a, of_a), (&c, of_c)] {
+            assert_eq!(node.members().len(), 1, "the other lives");
+            let seen: Vec<NodeEvent> = events.try_iter().collect();
+            let fenced = |event: &NodeEvent| matches!(event, NodeEvent::Fenced { .. });
+            assert!(!seen.iter().any(fenced), "{seen:?}");
+            let lost: Vec<String> = seen.into_iter().filter_map(down).collect();
+            assert_eq!(lost, ["b"]);
+        }
+        assert!(b.members().is_empty(), "nobody talks with it");
     });
 }
 
@@ -183,7 +214,7 @@ fn nodes_that_join_each_other_at_once_stay_connected() {
         b.join(&a.member().address, PATIENCE).await.unwrap();
         let link = a.spawn::<Calculator>(b.member().id, "calculator", &1_i64).await.unwrap();
         let back = b.spawn::<Calculator>(a.member().id, "calculator", &5_i64).await.unwrap();
-        sim.sleep(std::time::Duration::from_secs(30)).await;
+        sim.sleep(Duration::from_secs(30)).await;
         assert_eq!((link.call(Add(1)).await, back.call(Add(1)).await), (Ok(2), Ok(6)));
         let ups = |events: Vec<NodeEvent>| {
             assert!(events.iter().all(|event| matches!(event, NodeEvent::Up(_))), "{events:?}");

@@ -82,6 +82,8 @@ fn node_16_a_long_stop_is_one_failure_and_what_comes_late_is_refused() {
         assert_eq!(other.heard_from(&a), heard, "nothing that came late");
         assert_eq!(other.all("down ").len(), 1, "one failure: {:?}", other.all("down "));
         assert_eq!(other.all("up a").len(), 1, "it is not back");
+        a.wait_for(&format!("down {} ", other.name()));
+        assert_eq!(other.all("fenced "), Vec::<String>::new(), "it has nothing to say to them");
     }
 }
 
