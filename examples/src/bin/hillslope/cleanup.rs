@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -90,6 +91,37 @@ impl Processes {
     pub(crate) fn kill(&self, name: u32) -> bool {
         let mut running = self.0.lock();
         running.children.get_mut(&name).is_some_and(|child| child.kill().is_ok())
+    }
+
+    /// Lets a node stand still (SIGSTOP). False if there is no such process any more.
+    pub(crate) fn stop(&self, name: u32) -> bool {
+        self.signal(name, Signal::STOP)
+    }
+
+    /// Lets a node go on (SIGCONT).
+    pub(crate) fn resume(&self, name: u32) {
+        self.signal(name, Signal::CONT);
+    }
+
+    fn signal(&self, name: u32, signal: Signal) -> bool {
+        let mut running = self.0.lock();
+        let Some(child) = running.children.get_mut(&name) else { return false };
+        let runs = matches!(child.try_wait(), Ok(None));
+        runs && kill_process(Pid::from_child(child), signal).is_ok()
+    }
+
+    /// Waits for a node to end by itself, for so long at most, and takes its exit status.
+    pub(crate) fn wait(&self, name: u32, timeout: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let mut running = self.0.lock();
+            let ended = running.children.get_mut(&name)?.try_wait().ok()?;
+            if ended.is_some() || Instant::now() >= deadline {
+                return ended;
+            }
+            drop(running);
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// A node whose loss is known: takes its exit status.

@@ -9,7 +9,9 @@ mod options;
 mod picture;
 mod report;
 mod run;
+mod start;
 mod stencil;
+mod stops;
 mod store;
 mod strip;
 

@@ -9,6 +9,9 @@ use clap::Parser;
 
 use crate::{cleanup::remove_directory, observer, strip};
 
+/// The status of a node that was declared dead, and has ended itself for it.
+pub(crate) const FENCED: u8 = 3;
+
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs strips for the head at an address, until the head is gone.
@@ -46,7 +49,8 @@ pub(crate) fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitC
         }
     };
     match serve(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(End::HeadIsGone) => ExitCode::SUCCESS,
+        Ok(End::Fenced) => ExitCode::from(FENCED),
         Err(error) => {
             eprintln!("hillslope node {}: {error:#}", arguments.name);
             ExitCode::FAILURE
@@ -54,26 +58,32 @@ pub(crate) fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitC
     }
 }
 
-fn serve(arguments: &Arguments) -> anyhow::Result<()> {
+enum End {
+    HeadIsGone,
+    Fenced,
+}
+
+fn serve(arguments: &Arguments) -> anyhow::Result<End> {
     let system = System::builder().name(arguments.name.to_string()).build();
     export(&system);
-    let ended = system.block_on(async {
+    let joined = system.block_on(async {
         let node = Node::builder(&system).cluster(&*arguments.cluster).start().await?;
         let events = node.events();
         let head = node.join(&arguments.head, JOIN_TIMEOUT).await?;
         Ok::<_, anyhow::Error>((events, head))
     });
-    if ended.is_err() {
+    if joined.is_err() {
         arguments.scratch.iter().for_each(|scratch| remove_directory(scratch));
     }
-    let (events, head) = ended.context("joining the head")?;
+    let (events, head) = joined.context("joining the head")?;
     for event in events {
         match event {
             NodeEvent::Down { member, .. } if member.id == head.id => break,
-            NodeEvent::Fenced { .. } => break,
+            // The job goes on without this node: what it needs is not touched.
+            NodeEvent::Fenced { .. } => return Ok(End::Fenced),
             _ => {}
         }
     }
     arguments.scratch.iter().for_each(|scratch| remove_directory(scratch));
-    Ok(())
+    Ok(End::HeadIsGone)
 }

@@ -7,7 +7,6 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use clap::builder::RangedI64ValueParser;
 use clap::error::ErrorKind;
@@ -16,6 +15,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::grid::{Grid, GridError, parent_directory};
+
+mod faults;
+
+pub(crate) use faults::{Kill, Stop};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -60,9 +63,13 @@ impl Options {
             return Err(OptionError::TooManyProcesses { processes });
         }
         for &kill in &arguments.kill {
-            if !(1..=processes).contains(&kill.node) {
-                return Err(OptionError::NoSuchNode { kill, processes });
-            }
+            check_node(format!("--kill {kill}"), kill.node, processes)?;
+        }
+        for &stop in &arguments.stop {
+            check_node(format!("--stop {stop}"), stop.node, processes)?;
+        }
+        for &node in &arguments.kill_successor {
+            check_node(format!("--kill-successor {node}"), node, processes)?;
         }
         if let Some(dir) = &arguments.dir {
             check_directory("--dir", dir)?;
@@ -101,11 +108,8 @@ impl Options {
         let default_kill = Kill { node: 2, step: settings.steps / 2 };
         let killable = arguments.nodes + arguments.spares >= default_kill.node;
         let killable = killable && !arguments.no_kill && arguments.listen.is_none();
-        let kills = if arguments.kill.is_empty() && killable {
-            vec![default_kill]
-        } else {
-            arguments.kill.clone()
-        };
+        let as_asked = !arguments.kill.is_empty() || !arguments.stop.is_empty();
+        let kills = if killable && !as_asked { vec![default_kill] } else { arguments.kill.clone() };
         self.job(settings, input_name, input, kills)
     }
 
@@ -147,8 +151,12 @@ impl Options {
                 inner_rows: input.inner_rows(),
             });
         }
-        if let Some(&kill) = kills.iter().find(|kill| kill.step > settings.steps) {
-            return Err(OptionError::KillTooLate { kill, steps: settings.steps });
+        let steps = settings.steps;
+        if let Some(&kill) = kills.iter().find(|kill| kill.step > steps) {
+            return Err(OptionError::TooLate { option: format!("--kill {kill}"), steps });
+        }
+        if let Some(&stop) = arguments.stop.iter().find(|stop| stop.step > steps) {
+            return Err(OptionError::TooLate { option: format!("--stop {stop}"), steps });
         }
         Ok(Job {
             settings,
@@ -157,6 +165,8 @@ impl Options {
             nodes: arguments.nodes,
             spares: arguments.spares,
             kills,
+            successor_kills: arguments.kill_successor,
+            stops: arguments.stop,
             dir: arguments.dir.or(arguments.resume),
             output: arguments.output,
             png: arguments.png,
@@ -183,6 +193,10 @@ pub(crate) struct Job {
     pub(crate) spares: u32,
     /// The nodes to kill, as given.
     pub(crate) kills: Vec<Kill>,
+    /// The nodes whose successors are to be killed while they take over.
+    pub(crate) successor_kills: Vec<u32>,
+    /// The nodes to let stand still for a time, as given.
+    pub(crate) stops: Vec<Stop>,
     /// Where the last level is; of a resumed job, the directory that it goes on from.
     pub(crate) dir: Option<PathBuf>,
     /// Where to write the final grid.
@@ -217,38 +231,6 @@ pub(crate) struct Settings {
     pub(crate) save_every: u64,
 }
 
-/// A node to kill when the slowest strip reaches a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Kill {
-    /// The node's name, from 1.
-    pub(crate) node: u32,
-    /// The step that fires it, at most the job's last.
-    pub(crate) step: u64,
-}
-
-impl FromStr for Kill {
-    type Err = KillSyntax;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (node, step) = text.split_once('@').ok_or(KillSyntax)?;
-        Ok(Self {
-            node: node.parse().map_err(|_| KillSyntax)?,
-            step: step.parse().map_err(|_| KillSyntax)?,
-        })
-    }
-}
-
-impl Display for Kill {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}@{}", self.node, self.step)
-    }
-}
-
-/// A `--kill` that is not of the form `NODE@STEP`.
-#[derive(Debug, Error)]
-#[error("expected NODE@STEP, such as 2@10000")]
-pub(crate) struct KillSyntax;
-
 /// Why a command line is refused: one line that names the option, or the place in the input.
 #[derive(Debug, Error)]
 pub(crate) enum OptionError {
@@ -256,10 +238,10 @@ pub(crate) enum OptionError {
     Usage(String),
     #[error("--nodes and --spares: {processes} processes are more than {MAX_PROCESSES}")]
     TooManyProcesses { processes: u32 },
-    #[error("--kill {kill}: no node {}, the nodes are 1 to {processes}", kill.node)]
-    NoSuchNode { kill: Kill, processes: u32 },
-    #[error("--kill {kill}: the job ends at step {steps}")]
-    KillTooLate { kill: Kill, steps: u64 },
+    #[error("{option}: no node {node}, the nodes are 1 to {processes}")]
+    NoSuchNode { option: String, node: u32, processes: u32 },
+    #[error("{option}: the job ends at step {steps}")]
+    TooLate { option: String, steps: u64 },
     #[error("--strips {strips}: {input} has {inner_rows} inner rows, a strip takes at least one")]
     Strips { strips: usize, input: String, inner_rows: usize },
     #[error("{option} {}: {reason}", path.display())]
@@ -300,13 +282,22 @@ struct Arguments {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     strips: Option<usize>,
 
-    /// Kill a node when the slowest strip reaches a step; may be repeated [default: node 2 half-way]
+    /// Kill a node when the slowest strip reaches a step; may be repeated [default: node 2 half-way,
+    /// without --stop]
     #[arg(long, value_name = "NODE@STEP", allow_negative_numbers = true)]
     kill: Vec<Kill>,
 
     /// Kill no node
     #[arg(long, conflicts_with = "kill")]
     no_kill: bool,
+
+    /// Kill whichever node takes over the strips of this one, while it does; may be repeated
+    #[arg(long, value_name = "NODE", allow_negative_numbers = true)]
+    kill_successor: Vec<u32>,
+
+    /// Let a node stand still for a time when the slowest strip reaches a step; may be repeated
+    #[arg(long, value_name = "NODE@STEP+SECONDS", allow_negative_numbers = true)]
+    stop: Vec<Stop>,
 
     /// Steps between checkpoints in the own node's memory, 0 for none [default: 50]
     #[arg(long, value_name = "STEPS", allow_negative_numbers = true)]
@@ -353,12 +344,19 @@ struct Arguments {
     quiet: bool,
 
     /// Start no node, take those that others start with `hillslope node --head ADDRESS --name N`
-    #[arg(long, value_name = "ADDRESS", hide = true, conflicts_with = "kill")]
+    #[arg(long, value_name = "ADDRESS", hide = true, conflicts_with_all = ["kill", "kill_successor", "stop"])]
     listen: Option<String>,
 }
 
 fn processes(at_least: u32) -> RangedI64ValueParser<u32> {
     value_parser!(u32).range(i64::from(at_least)..=i64::from(MAX_PROCESSES))
+}
+
+fn check_node(option: String, node: u32, processes: u32) -> Result<(), OptionError> {
+    if (1..=processes).contains(&node) {
+        return Ok(());
+    }
+    Err(OptionError::NoSuchNode { option, node, processes })
 }
 
 fn rate(text: &str) -> Result<f64, String> {

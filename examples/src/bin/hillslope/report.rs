@@ -35,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) identical: Option<bool>,
     /// Every node lost, in the order of detection.
     pub(crate) failures: Vec<Failure>,
+    /// Every node that stood still and was not lost, in the order of their going on.
+    pub(crate) pauses: Vec<Pause>,
     /// What each level cost, the cheapest first.
     pub(crate) checkpoints: Vec<Level>,
 }
@@ -44,8 +46,10 @@ pub(crate) struct Report {
 pub(crate) struct Failure {
     /// The node's name.
     pub(crate) node: u32,
-    /// What happened to it, such as `kill`.
+    /// What happened to it: `kill`, `stop`, or `silent` when nobody was asked to do it.
     pub(crate) kind: String,
+    /// Of a node that stood still: whether it then heard that it was declared dead, and ended itself.
+    pub(crate) fenced: Option<bool>,
     /// The slowest strip's step when it happened.
     pub(crate) at_step: u64,
     /// Milliseconds until the loss was known.
@@ -60,6 +64,24 @@ pub(crate) struct Failure {
     pub(crate) lost_steps: Option<u64>,
     /// Milliseconds from knowing of the loss until all strips ran again.
     pub(crate) recover_ms: Option<f64>,
+}
+
+/// A node that stood still for less than it takes to declare it dead: nothing was lost.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Pause {
+    /// The node's name.
+    pub(crate) node: u32,
+    /// The slowest strip's step when it began.
+    pub(crate) at_step: u64,
+    /// How long it was.
+    pub(crate) seconds: f64,
+}
+
+impl Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, at_step, seconds } = self;
+        write!(f, "node {node} stood still for {seconds} s at step {at_step}: nothing was lost")
+    }
 }
 
 /// What the checkpoints of one level cost.
@@ -126,10 +148,11 @@ impl Report {
 
     /// The report for people: failures, the cost of checkpoints, and a summary.
     pub(crate) fn table(&self) -> String {
-        let failures = match self.failures.as_slice() {
+        let mut failures = match self.failures.as_slice() {
             [] => "No node was lost.".to_owned(),
             failures => failure_table(failures).to_string(),
         };
+        self.pauses.iter().for_each(|pause| failures += &format!("\n{pause}"));
         let checkpoints = match self.checkpoints.as_slice() {
             [] => "No checkpoint was taken.".to_owned(),
             levels => level_table(levels).to_string(),
@@ -301,7 +324,11 @@ fn failure_table(failures: &[Failure]) -> Table {
     for failure in failures {
         table.add_row([
             failure.node.to_string(),
-            failure.kind.clone(),
+            match failure.fenced {
+                None => failure.kind.clone(),
+                Some(true) => format!("{}, fenced", failure.kind),
+                Some(false) => format!("{}, NOT FENCED", failure.kind),
+            },
             failure.at_step.to_string(),
             or_dash(failure.detect_ms.map(milliseconds)),
             or_dash(failure.restarted_on),

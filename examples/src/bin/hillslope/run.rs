@@ -1,35 +1,29 @@
-//! The head: starts the nodes, supervises the strips, kills as asked, gathers the result.
+//! The head of a job: hears of everything, kills and stops as asked, gathers the result.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use actors_core::{ExitReason, Link, System, SystemId};
-use actors_node::{DownCause, Hosts, Member, Node, NodeEvent, RemoteAddress, SuperviseRemotely};
-use actors_supervise::{Event as SupervisorEvent, Strategy, Supervisor, SupervisorLink};
-use anyhow::{anyhow, bail, ensure};
+use actors_core::{ExitReason, System, SystemId};
+use actors_node::{DownCause, Hosts, Member, Node, NodeEvent};
+use actors_supervise::{Event as SupervisorEvent, SupervisorLink};
+use anyhow::{anyhow, bail};
 use checkpointing_framework::{
-    Coordinator, Costs, Event as GroupEvent, GroupLink, GroupPlan, Hierarchy, MEMORY, PARTNER,
-    RestartEvent,
+    Coordinator, Costs, Event as GroupEvent, MEMORY, PARTNER, RestartEvent,
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use crate::{
     cleanup::Processes,
-    node::export,
+    node::{FENCED, export},
     observer::{Done, Observer, Progress},
     options::{Job, Kill},
     report::{Events, Failure, Level, RecoveryLevel, Report, Restart},
-    stencil::{Band, partition},
-    store,
-    strip::{StripActor, StripArgs},
+    start::{hierarchy, listen, start_nodes, supervise},
+    stencil::partition,
+    stops::Stops,
 };
-
-/// How long the nodes may take to join.
-const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often nodes that end before they join are looked for.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// A job that came to its end.
 pub(crate) struct Finished {
@@ -48,6 +42,10 @@ pub(crate) enum Heard {
     Supervisor(SupervisorEvent),
     Started(Result<SupervisorLink, String>),
     SupervisorEnded(ExitReason),
+    /// A node that stood still goes on.
+    Resumed(u32),
+    /// A node that stood still, and was lost by that, has ended with this status, or has not.
+    Ended(u32, Option<i32>),
 }
 
 /// Runs a job to its end. However this returns, no process is left.
@@ -72,10 +70,10 @@ fn run_with(job: &Job, processes: &Processes) -> anyhow::Result<Finished> {
     let observer = system.spawn(Observer(tx.clone()));
     system.block_on(group.observe(observer.erase()));
     let hosts = listen(&node, &group, job, &tx);
-    supervise(job, &node, &hosts, &group, &observer, tx);
+    supervise(job, &node, &hosts, &group, &observer, tx.clone());
 
     tracing::info!(input = %job.input_name, nodes = job.nodes, "the job begins");
-    let mut run = Run::new(job, processes, &node, &hosts);
+    let mut run = Run::new(job, processes, &node, &hosts, tx);
     let outcome = run.until_done(&heard);
     run.events.finish();
     outcome?;
@@ -84,120 +82,7 @@ fn run_with(job: &Job, processes: &Processes) -> anyhow::Result<Finished> {
     Ok(Finished { cells: run.assemble(), report: run.report(&costs) })
 }
 
-fn hierarchy(job: &Job, dir: &std::path::Path) -> anyhow::Result<Hierarchy> {
-    let settings = &job.settings;
-    Ok(Hierarchy::new()
-        .memory(settings.level1_every)
-        .partner(settings.level2_every)
-        .directory(store::checkpoints(dir), settings.save_every)
-        .validate()?)
-}
-
-/// Starts the node processes, or waits for those that others start.
-fn start_nodes(job: &Job, processes: &Processes, system: &System) -> anyhow::Result<Node> {
-    let names = 1..=job.nodes + job.spares;
-    let cluster = match &job.listen {
-        Some(_) => super::CLUSTER.to_owned(),
-        None => format!("{}-{}", super::CLUSTER, system.id()),
-    };
-    let mut builder = Node::builder(system).cluster(&*cluster);
-    if let Some(address) = &job.listen {
-        builder = builder.listen(address);
-    }
-    let node = system.block_on(builder.start())?;
-    if job.listen.is_none() {
-        for name in names.clone() {
-            processes.start_node(name, &node.member().address, &cluster)?;
-        }
-    }
-    let deadline = Instant::now() + JOIN_TIMEOUT;
-    for name in names {
-        loop {
-            if system.block_on(node.wait_for(&name.to_string(), LOOK)).is_ok() {
-                break;
-            }
-            if let Some(ended) = processes.first_ended() {
-                bail!("node {ended} ended before it joined");
-            }
-            ensure!(Instant::now() < deadline, "node {name} did not join in {JOIN_TIMEOUT:?}");
-        }
-    }
-    Ok(node)
-}
-
-/// Lets the run hear of nodes and checkpoints.
-fn listen(node: &Node, group: &GroupLink, job: &Job, tx: &Sender<Heard>) -> Hosts {
-    let to = tx.clone();
-    node.on_event(move |event| drop(to.send(Heard::Node(Instant::now(), event.clone()))));
-    let to = tx.clone();
-    group.on_event(move |event| drop(to.send(Heard::Group(event.clone()))));
-    let spares = (job.nodes + 1..=job.nodes + job.spares).map(|name| name.to_string());
-    Hosts::new(node, spares)
-}
-
-/// Starts the strips, each with the links of its neighbours.
-fn supervise(
-    job: &Job,
-    node: &Node,
-    hosts: &Hosts,
-    group: &GroupLink,
-    observer: &Link<Observer>,
-    tx: Sender<Heard>,
-) {
-    let bands = partition(job.input.nrows, job.settings.strips);
-    let count = bands.len();
-    let strips: Vec<RemoteAddress<StripActor>> = (0..count)
-        .map(|n| {
-            let on = 1 + n * job.nodes as usize / count;
-            hosts.child(&strip_id(n), "strip", &on.to_string())
-        })
-        .collect();
-    let links: Vec<_> = strips.iter().map(RemoteAddress::link).collect();
-    let mut builder =
-        Supervisor::builder(Strategy::OneForAll).hosts(hosts).planner(group.planner());
-    for (n, (strip, rows)) in strips.into_iter().zip(bands).enumerate() {
-        let band = Band::cut(&job.input, rows);
-        let (rate, steps) = (job.settings.rate, job.settings.steps);
-        let report_at: Vec<u64> = job.kills.iter().map(|kill| kill.step).collect();
-        let north = n.checked_sub(1).map(|north| links[north].clone());
-        let south = links.get(n + 1).cloned();
-        let observer = observer.clone();
-        builder = builder.child(strip.spec(move |start| {
-            Ok(StripArgs {
-                number: n as u32 + 1,
-                band: band.clone(),
-                rate,
-                steps,
-                report_at: report_at.clone(),
-                north: north.clone(),
-                south: south.clone(),
-                observer: observer.clone(),
-                member: GroupPlan::member(start, &strip_id(n))?,
-            })
-        }));
-    }
-    let events = builder.subscribe();
-    let to = tx.clone();
-    std::thread::spawn(move || {
-        for event in events {
-            if to.send(Heard::Supervisor(event)).is_err() {
-                return;
-            }
-        }
-    });
-    let system = node.system().clone();
-    node.system().spawn_task(async move {
-        let started = builder.start(&system).await.map_err(|error| error.to_string());
-        if let Ok(supervisor) = &started {
-            let to = tx.clone();
-            let ended = move |reason| drop(to.send(Heard::SupervisorEnded(reason)));
-            supervisor.link().erase().on_down(move |down| ended(down.reason));
-        }
-        let _ = tx.send(Heard::Started(started));
-    });
-}
-
-fn strip_id(n: usize) -> String {
+pub(crate) fn strip_id(n: usize) -> String {
     format!("strip-{}", n + 1)
 }
 
@@ -209,6 +94,8 @@ struct Run<'a> {
     names: BTreeMap<SystemId, u32>,
     events: Events,
     started: Instant,
+    /// When the last strip was done.
+    finished: Option<Instant>,
     supervisor: Option<SupervisorLink>,
     restart: u64,
     /// What the strips go on from; the last restart.
@@ -218,6 +105,11 @@ struct Run<'a> {
     compute: Duration,
     kills: Vec<Kill>,
     killed: BTreeMap<u32, Instant>,
+    stops: Stops,
+    /// Of these the successors are still to be killed.
+    successor_kills: Vec<u32>,
+    /// Where each strip was when all were last planned.
+    places: Vec<Option<u32>>,
     failures: Vec<Failure>,
     /// When the loss of each node was known.
     known: BTreeMap<u32, Instant>,
@@ -231,7 +123,13 @@ struct Open {
 }
 
 impl<'a> Run<'a> {
-    fn new(job: &'a Job, processes: &'a Processes, node: &Node, hosts: &'a Hosts) -> Self {
+    fn new(
+        job: &'a Job,
+        processes: &'a Processes,
+        node: &Node,
+        hosts: &'a Hosts,
+        tx: Sender<Heard>,
+    ) -> Self {
         let number = |member: Member| Some((member.id, member.name.parse().ok()?));
         Self {
             job,
@@ -240,6 +138,7 @@ impl<'a> Run<'a> {
             names: node.members().into_iter().filter_map(number).collect(),
             events: Events::new(job.settings.steps, job.quiet),
             started: Instant::now(),
+            finished: None,
             supervisor: None,
             restart: 0,
             from: None,
@@ -248,6 +147,9 @@ impl<'a> Run<'a> {
             compute: Duration::ZERO,
             kills: job.kills.clone(),
             killed: BTreeMap::new(),
+            stops: Stops::new(&job.stops, processes, tx),
+            successor_kills: job.successor_kills.clone(),
+            places: vec![None; job.settings.strips],
             failures: Vec::new(),
             known: BTreeMap::new(),
             open: Vec::new(),
@@ -255,12 +157,18 @@ impl<'a> Run<'a> {
     }
 
     fn until_done(&mut self, heard: &Receiver<Heard>) -> anyhow::Result<()> {
-        while self.done.len() < self.steps.len() {
+        while self.done.len() < self.steps.len() || self.stops.are_open() {
             match heard.recv_timeout(Duration::from_secs(3600)) {
                 Ok(heard) => self.hear(heard)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => bail!("the supervisor is gone"),
             }
+            if self.done.len() == self.steps.len() {
+                self.finished.get_or_insert_with(Instant::now);
+            }
+        }
+        for node in &self.successor_kills {
+            self.events.note(&format!("--kill-successor {node}: no node took over from it"));
         }
         Ok(())
     }
@@ -272,7 +180,7 @@ impl<'a> Run<'a> {
                 let supervisor = started.map_err(|error| anyhow!("the strips: {error}"))?;
                 self.supervisor = Some(supervisor);
                 self.note_resumed();
-                self.fire_kills();
+                self.fire();
             }
             Heard::SupervisorEnded(reason) => {
                 let why = if self.names.is_empty() { "no node is left" } else { "restart limit" };
@@ -282,7 +190,7 @@ impl<'a> Run<'a> {
                 self.compute += progress.compute;
                 self.steps[progress.strip as usize - 1] = progress.step;
                 self.events.at_step(self.slowest());
-                self.fire_kills();
+                self.fire();
             }
             Heard::Done(restart, done) if restart == self.restart => {
                 self.done.insert(done.strip, done.cells.0);
@@ -300,9 +208,16 @@ impl<'a> Run<'a> {
                 self.restart = restart.epoch.restart;
                 self.steps.fill(step);
                 self.done.clear();
+                self.finished = None;
                 self.events.at_step(step);
                 self.from = Some(restart);
+                self.kill_successors();
             }
+            Heard::Resumed(node) => {
+                self.events.note(&format!("node {node} goes on"));
+                self.stops.resumed(node);
+            }
+            Heard::Ended(node, status) => self.ended(node, status),
             Heard::Group(GroupEvent::SaveFailed { version, error }) => {
                 self.events.note(&format!("step {version} is not saved: {error}"));
             }
@@ -330,37 +245,71 @@ impl<'a> Run<'a> {
         self.steps.iter().copied().min().unwrap_or(0)
     }
 
-    /// Each kill fires once, when the slowest strip has come to its step.
-    fn fire_kills(&mut self) {
+    /// Each kill and each stop fires once, when the slowest strip has come to its step.
+    fn fire(&mut self) {
         if self.supervisor.is_none() {
             return;
         }
         let slowest = self.slowest();
-        let due = self.kills.extract_if(.., |kill| kill.step <= slowest);
-        for kill in due.collect::<Vec<_>>() {
-            if self.killed.contains_key(&kill.node) || !self.processes.kill(kill.node) {
+        let due: Vec<Kill> = self.kills.extract_if(.., |kill| kill.step <= slowest).collect();
+        for kill in due {
+            if !self.kill(kill.node) {
                 self.events.note(&format!("--kill {kill}: node {} is gone already", kill.node));
-            } else {
-                self.killed.insert(kill.node, Instant::now());
+            }
+        }
+        for line in self.stops.fire(slowest) {
+            self.events.note(&line);
+        }
+    }
+
+    /// False if it is gone already.
+    fn kill(&mut self, node: u32) -> bool {
+        if self.killed.contains_key(&node) || !self.processes.kill(node) {
+            return false;
+        }
+        self.stops.forget(node);
+        self.killed.insert(node, Instant::now());
+        true
+    }
+
+    /// Everything is planned and nothing is started: the strips that are elsewhere now have a successor.
+    fn kill_successors(&mut self) {
+        let place = |id: String| self.names.get(&self.hosts.host(&id)?).copied();
+        let places: Vec<_> = self.strip_ids().map(place).collect();
+        let before = std::mem::replace(&mut self.places, places.clone());
+        let moved = before.into_iter().zip(places).filter(|(before, now)| before != now);
+        for (from, to) in moved {
+            let (Some(from), Some(to)) = (from, to) else { continue };
+            let asked = self.successor_kills.iter().position(|&node| node == from);
+            if let Some(asked) = asked {
+                self.successor_kills.swap_remove(asked);
+                self.events.note(&format!("node {to} takes over from node {from}, and is killed"));
+                self.kill(to);
             }
         }
     }
 
     fn lost(&mut self, at: Instant, member: &Member, cause: DownCause) {
         let Some(name) = self.names.remove(&member.id) else { return };
-        self.processes.reap(name);
-        let killed = self.killed.get(&name);
-        let detect_ms = killed.map(|killed| milliseconds(at.saturating_duration_since(*killed)));
+        let killed = self.killed.get(&name).copied();
+        let stopped = self.stops.lost(name).filter(|_| killed.is_none());
+        if stopped.is_none() {
+            self.processes.reap(name);
+        }
+        let since = killed.or(stopped);
+        let detect_ms = since.map(|since| milliseconds(at.saturating_duration_since(since)));
         let at_step = self.slowest();
         self.known.insert(name, at);
         self.events.node_lost(name, at_step, detect_ms);
-        let kind = match (killed, cause) {
-            (None, DownCause::Silent) => "silent",
+        let kind = match cause {
+            _ if stopped.is_some() => "stop",
+            DownCause::Silent if killed.is_none() => "silent",
             _ => "kill",
         };
         self.failures.push(Failure {
             node: name,
             kind: kind.to_owned(),
+            fenced: stopped.map(|_| false),
             at_step,
             detect_ms,
             restarted_on: None,
@@ -369,6 +318,18 @@ impl<'a> Run<'a> {
             lost_steps: None,
             recover_ms: None,
         });
+    }
+
+    /// A node that was lost by standing still has gone on: it was told, and has ended itself; or else it
+    /// is ended here.
+    fn ended(&mut self, node: u32, status: Option<i32>) {
+        let fenced = status == Some(i32::from(FENCED));
+        self.stops.forget(node);
+        let how = if fenced { "was told that it is dead, and ended" } else { "was not fenced" };
+        self.events.note(&format!("node {node} {how}"));
+        let stopped = |failure: &&mut Failure| failure.node == node && failure.kind == "stop";
+        self.failures.iter_mut().filter(stopped).for_each(|failure| failure.fenced = Some(fenced));
+        self.processes.reap(node);
     }
 
     /// The strips that a lost node had; a spare has none.
@@ -435,13 +396,14 @@ impl<'a> Run<'a> {
         let compute_s = self.compute.as_secs_f64();
         let captured: f64 = costs.0.values().map(|cost| cost.took.as_secs_f64()).sum();
         let settings = &self.job.settings;
+        let wall = self.finished.map_or_else(|| self.started.elapsed(), |at| at - self.started);
         Report {
             steps: settings.steps,
             rate: settings.rate,
             nodes: self.job.nodes,
             spares: self.job.spares,
             strips: settings.strips,
-            wall_s: self.started.elapsed().as_secs_f64(),
+            wall_s: wall.as_secs_f64(),
             compute_s,
             checkpoint_overhead_pct: if compute_s > 0.0 {
                 100.0 * captured / compute_s
@@ -450,6 +412,7 @@ impl<'a> Run<'a> {
             },
             identical: None,
             failures: self.failures.clone(),
+            pauses: self.stops.pauses().to_vec(),
             checkpoints: costs
                 .0
                 .iter()

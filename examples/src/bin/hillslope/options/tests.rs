@@ -1,4 +1,5 @@
 use std::fs;
+use std::time::Duration;
 
 use super::*;
 
@@ -65,6 +66,7 @@ fn every_option_is_taken() {
     let text = |name: &str| path(name).to_str().unwrap().to_owned();
     let line = format!(
         "--input {input} --steps 7 --rate 0.25 --nodes 2 --spares 0 --strips 3 --kill 1@0 --kill 2@7 \
+         --stop 1@3+0.25 --stop 2@7+3600 --kill-successor 2 \
          --level1-every 1 --level2-every 0 --save-every 3 --dir {} --output {} --png {} --json {} \
          --no-verify --quiet",
         text("new"),
@@ -89,6 +91,12 @@ fn every_option_is_taken() {
     assert_eq!((job.nodes, job.spares), (2, 0));
     let kills = [Kill { node: 1, step: 0 }, Kill { node: 2, step: 7 }];
     assert_eq!(job.kills, kills);
+    let stops = [
+        Stop { node: 1, step: 3, time: Duration::from_millis(250) },
+        Stop { node: 2, step: 7, time: Duration::from_secs(3600) },
+    ];
+    assert_eq!(job.stops, stops);
+    assert_eq!(job.successor_kills, [2]);
     assert_eq!(job.dir, Some(path("new")));
     assert_eq!(job.output, Some(path("o.asc")));
     assert_eq!(job.png, Some(path("p.png")));
@@ -102,6 +110,7 @@ fn every_option_is_taken() {
 fn the_default_kill_needs_a_node_2() {
     let kills = |line: &[&str]| begin(line).unwrap().kills;
     assert_eq!(kills(&["--no-kill"]), []);
+    assert_eq!(kills(&["--stop", "1@5+2"]), [], "another failure was asked for");
     assert_eq!(kills(&["--nodes", "1", "--spares", "0"]), []);
     let half_way = [Kill { node: 2, step: 2 }];
     assert_eq!(kills(&["--nodes", "1", "--steps", "5"]), half_way);
@@ -115,7 +124,7 @@ fn the_last_of_verify_and_no_verify_counts() {
 
 #[test]
 fn help_and_version_are_printed() {
-    for (option, word) in [("--help", "--kill <NODE@STEP>"), ("--version", "hillslope ")] {
+    for (option, word) in [("--help", "--stop <NODE@STEP+SECONDS>"), ("--version", "hillslope ")] {
         match Request::parse(["hillslope", option]) {
             Ok(Request::Print(text)) => assert!(text.contains(word), "{text}"),
             other => panic!("{other:?}"),
@@ -149,6 +158,16 @@ fn a_bad_option_is_refused_in_one_line_that_names_it() {
         (&["--kill", "6@5"], "--kill 6@5: no node 6, the nodes are 1 to 5"),
         (&["--kill", "1@5", "--kill", "2@20001"], "--kill 2@20001: the job ends at step 20000"),
         (&["--kill", "2@5", "--no-kill"], "--no-kill"),
+        (&["--stop", "2@5"], "--stop <NODE@STEP+SECONDS>': expected NODE@STEP+SECONDS"),
+        (&["--stop", "2+5"], "--stop"),
+        (&["--stop", "2@5+0"], "--stop"),
+        (&["--stop", "2@5+-1"], "--stop"),
+        (&["--stop", "2@5+nan"], "--stop"),
+        (&["--stop", "2@5+1e300"], "--stop"),
+        (&["--stop", "2@5+3601"], "--stop"),
+        (&["--stop", "6@5+1"], "--stop 6@5+1: no node 6, the nodes are 1 to 5"),
+        (&["--stop", "1@20001+0.5"], "--stop 1@20001+0.5: the job ends at step 20000"),
+        (&["--kill-successor", "0"], "--kill-successor 0: no node 0, the nodes are 1 to 5"),
         (&["--dir", ".", "--resume", "."], "--resume"),
         (&["--dir", "missing/dir"], "--dir missing/dir: "),
         (&["--resume", "missing"], "--resume missing: "),

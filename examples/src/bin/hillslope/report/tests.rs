@@ -9,6 +9,7 @@ fn report() -> Report {
     let lost = Failure {
         node: 2,
         kind: "kill".to_owned(),
+        fenced: None,
         at_step: 10_003,
         detect_ms: Some(12.34),
         restarted_on: Some(5),
@@ -27,6 +28,7 @@ fn report() -> Report {
         recover_ms: None,
         ..lost.clone()
     };
+    let stopped = Failure { node: 3, kind: "stop".to_owned(), fenced: Some(true), ..lost.clone() };
     let level = |level| Level { level, count: 396, bytes: 1_000_000, mean_ms: 0.125 };
     Report {
         steps: 20_000,
@@ -38,7 +40,8 @@ fn report() -> Report {
         compute_s: 1.25,
         checkpoint_overhead_pct: 2.5,
         identical: Some(true),
-        failures: vec![lost, idle],
+        failures: vec![lost, idle, stopped],
+        pauses: vec![Pause { node: 4, at_step: 7000, seconds: 1.5 }],
         checkpoints: vec![level(RecoveryLevel::Memory), level(RecoveryLevel::Directory)],
     }
 }
@@ -109,14 +112,20 @@ fn the_json_has_every_field_under_its_name() {
         "wall_s": 3.5, "compute_s": 1.25, "checkpoint_overhead_pct": 2.5, "identical": true,
         "failures": [
             {
-                "node": 2, "kind": "kill", "at_step": 10003, "detect_ms": 12.34, "restarted_on": 5,
+                "node": 2, "kind": "kill", "fenced": null, "at_step": 10003, "detect_ms": 12.34, "restarted_on": 5,
                 "level": 2, "restored_step": 9800, "lost_steps": 203, "recover_ms": 35.4,
             },
             {
-                "node": 6, "kind": "kill", "at_step": 10003, "detect_ms": null, "restarted_on": null,
+                "node": 6, "kind": "kill", "fenced": null, "at_step": 10003, "detect_ms": null, "restarted_on": null,
                 "level": null, "restored_step": null, "lost_steps": null, "recover_ms": null,
             },
+            {
+                "node": 3, "kind": "stop", "fenced": true, "at_step": 10003, "detect_ms": 12.34,
+                "restarted_on": 5, "level": 2, "restored_step": 9800, "lost_steps": 203,
+                "recover_ms": 35.4,
+            },
         ],
+        "pauses": [{ "node": 4, "at_step": 7000, "seconds": 1.5 }],
         "checkpoints": [
             { "level": 1, "count": 396, "bytes": 1000000, "mean_ms": 0.125 },
             { "level": "directory", "count": 396, "bytes": 1000000, "mean_ms": 0.125 },
@@ -144,6 +153,8 @@ fn the_tables_tell_of_failures_checkpoints_and_the_verdict() {
     };
     row(&["2", "kill", "10003", "12.3 ms", "5", "level 2", "9800", "203 steps", "35 ms"]);
     row(&["6", "kill", "10003", "-", "-", "-", "-", "-", "-"]);
+    row(&["3", "stop, fenced", "10003", "12.3 ms", "5", "level 2", "9800", "203 steps", "35 ms"]);
+    assert!(text.contains("\nnode 4 stood still for 1.5 s at step 7000: nothing was lost\n"));
     row(&["level 1", "396", "1000000", "0.125 ms"]);
     row(&["the directory", "396", "1000000", "0.125 ms"]);
     assert!(text.contains("20000 steps of 4 strips on 4 nodes and 1 spare in 3.50 s"));
@@ -153,7 +164,8 @@ fn the_tables_tell_of_failures_checkpoints_and_the_verdict() {
 #[test]
 fn the_verdict_is_never_glossed_over() {
     let verdict = |identical| {
-        let report = Report { identical, failures: vec![], checkpoints: vec![], ..report() };
+        let report =
+            Report { identical, failures: vec![], pauses: vec![], checkpoints: vec![], ..report() };
         report.table()
     };
     assert!(verdict(Some(false)).contains("Result: NOT IDENTICAL"));
