@@ -4,6 +4,10 @@
 use std::{
     collections::BTreeMap,
     io::{self, BufRead},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -12,12 +16,15 @@ use actors_core::{Link, System};
 use actors_node::{Detection, Node, NodeEvent, Secret};
 use actors_tests::{
     cluster::PATIENCE,
-    peer::{Book, Note, SECRET},
+    peer::{Book, Bulk, Note, SECRET},
 };
 use clap::Parser;
+use serde_bytes::ByteBuf;
 
 /// Between two notes of a pump.
 const PUMP: Duration = Duration::from_millis(5);
+/// Bytes of a piece of bulk.
+const BULK: usize = 8 << 20;
 
 #[derive(Parser)]
 struct Options {
@@ -30,9 +37,12 @@ struct Options {
     timeout_ms: u64,
 }
 
+#[derive(Clone)]
 struct Peer {
     node: Node,
     books: BTreeMap<String, Link<Book>>,
+    /// Bytes of bulk that were answered.
+    moved: Arc<AtomicU64>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -50,7 +60,7 @@ fn main() -> anyhow::Result<()> {
     let node = system.block_on(builder.secret(Secret::new(SECRET)?).start())?;
     node.on_event(say);
     println!("ready {}", node.member().address);
-    let mut peer = Peer { node, books: BTreeMap::new() };
+    let mut peer = Peer { node, books: BTreeMap::new(), moved: Arc::default() };
     for line in io::stdin().lock().lines() {
         let line = line?;
         match line.split(' ').collect::<Vec<_>>()[..] {
@@ -58,6 +68,9 @@ fn main() -> anyhow::Result<()> {
             ["book", node] => peer.book(node),
             ["note", node, n] => drop(peer.note(node, n.parse()?)),
             ["pump", node, n] => peer.pump(node, n.parse()?),
+            ["bulk", node] => peer.bulk(node),
+            ["moved"] => println!("moved {}", peer.moved.load(Ordering::Relaxed)),
+            ["spin"] => spin(),
             ["echo", word] => println!("echo {word}"),
             _ => anyhow::bail!("{line:?} is no command"),
         }
@@ -112,8 +125,7 @@ impl Peer {
     }
 
     fn pump(&self, name: &str, first: u64) {
-        let peer = Self { node: self.node.clone(), books: self.books.clone() };
-        let name = name.to_owned();
+        let (peer, name) = (self.clone(), name.to_owned());
         println!("pumping {name}");
         thread::spawn(move || {
             for n in first.. {
@@ -124,4 +136,27 @@ impl Peer {
             }
         });
     }
+
+    fn bulk(&self, name: &str) {
+        let (book, moved, name) = (self.books[name].clone(), self.moved.clone(), name.to_owned());
+        println!("bulk {name}");
+        thread::spawn(move || {
+            loop {
+                let bulk = Bulk(ByteBuf::from(vec![7; BULK]));
+                if let Err(error) = book.call_blocking(bulk, PATIENCE) {
+                    return println!("bulk refused {name}: {error}");
+                }
+                moved.fetch_add(BULK as u64, Ordering::Relaxed);
+            }
+        });
+    }
+}
+
+fn spin() {
+    println!("spinning");
+    thread::spawn(|| {
+        loop {
+            std::hint::spin_loop();
+        }
+    });
 }

@@ -4,6 +4,7 @@ use std::{process, time::Duration};
 
 use actors_core::{Actor, Context, Handler, Message, System};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 /// Says which notes arrive: `heard FROM N`.
 #[derive(Debug)]
@@ -28,6 +29,18 @@ impl Handler<Note> for Book {
     async fn handle(&mut self, Note { from, n }: Note, _cx: &mut Context<Self>) {
         println!("heard {from} {n}");
     }
+}
+
+/// Much that is to be carried to a book; it is answered, and else thrown away.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Bulk(pub ByteBuf);
+
+impl Message for Bulk {
+    type Reply = ();
+}
+
+impl Handler<Bulk> for Book {
+    async fn handle(&mut self, _: Bulk, _cx: &mut Context<Self>) {}
 }
 
 /// A supervised actor that takes its time to start: `starting ID`, `started ID`, `ended ID`.
@@ -71,6 +84,7 @@ pub(crate) fn export(system: &System) {
     system
         .export::<Book>("book")
         .message::<Note>("note")
+        .message::<Bulk>("bulk")
         .constructor(|(): (), _birth| async move { Ok(Book) });
     system.export::<Worker>("worker").message::<Where>("where").constructor(
         |WorkerArgs { id, slow }: WorkerArgs, birth| async move {

@@ -7,6 +7,9 @@
 //! | `book NODE`: an actor there that writes down notes | `book NODE`, or `no book: WHY` |
 //! | `note NODE N`: a numbered note for that actor | `noted NODE N`, or `not noted NODE N: WHY`; there `heard FROM N` |
 //! | `pump NODE N`: notes from N on, every few milliseconds, until one is refused | the same, and `pumping NODE` |
+//! | `bulk NODE`: megabytes for that actor, one after the other, until one is refused | `bulk NODE`, and then `bulk refused NODE: WHY` |
+//! | `moved` | `moved BYTES`, in all bulk that was answered |
+//! | `spin`: a thread that does nothing else | `spinning` |
 //! | `echo WORD` | `echo WORD`: all that was seen before has been said |
 //! | | `up NODE`, `suspected NODE`, `recovered NODE`, `down NODE CAUSE`, `fenced NODE` |
 
@@ -20,7 +23,7 @@ use std::{
 };
 
 pub(crate) use actors::export;
-pub use actors::{Book, Note, Where, Worker, WorkerArgs};
+pub use actors::{Book, Bulk, Note, Where, Worker, WorkerArgs};
 use actors_node::Detection;
 
 use crate::{
