@@ -42,8 +42,8 @@ fn node_16_a_node_that_stands_still_for_a_moment_costs_nothing() {
     assert!(of(2)["at_step"].as_u64() >= Some(500));
 }
 
-/// What the job needs is not touched by a node that it goes on without: the next one that is lost is
-/// restored from the directory.
+/// What the job needs is not touched by a node that it goes on without: those that are lost later are
+/// restored from the directory, and it goes on saving.
 #[test]
 fn frame_14_kills_and_stops_leave_the_result_as_it_is() {
     let outcome = run(&[
@@ -68,6 +68,7 @@ fn frame_14_kills_and_stops_leave_the_result_as_it_is() {
     for failure in &failures {
         assert_eq!(failure["level"], "directory", "{}", outcome.report);
     }
+    assert!(!outcome.stderr.contains("is not saved"), "{}", outcome.stderr);
 }
 
 /// The spare dies between the plan and the start of what it takes over: the next one has it.

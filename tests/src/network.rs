@@ -202,13 +202,13 @@ fn pairs<'a>(some: &[&'a str], others: &[&'a str]) -> Vec<(&'a str, &'a str)> {
     some.iter().flat_map(|a| others.iter().map(move |b| (*a, *b))).collect()
 }
 
-/// Namespaces of test processes that are gone.
+/// Namespaces of test processes that are gone; one that was not reaped yet has no program any more.
 fn remove_leftovers() {
     let entries = std::fs::read_dir(NAMES).into_iter().flatten().flatten();
     for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
         let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('-'));
         let owner = rest.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+        if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}/exe")).exists()) {
             // Another test may be doing the same.
             let _ = run("ip", &["netns", "del", &name]);
         }
