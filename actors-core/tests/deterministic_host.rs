@@ -99,3 +99,39 @@ fn simulated_streams_keep_order_over_cuts_and_end_with_the_node() {
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     });
 }
+
+/// Of what is on the way some arrives, from its beginning; then both sides get errors. Another connection
+/// can be made.
+#[test]
+fn simulated_connections_break_anywhere() {
+    let seeds = 0..100;
+    let all: Vec<usize> = seeds.map(|seed| sim::simulate(seed, break_one).output).collect();
+    assert!(all.contains(&0) && all.contains(&100), "{all:?}");
+    assert!(all.iter().filter(|arrived| (1..100).contains(*arrived)).count() > 30, "{all:?}");
+}
+
+/// How many of a hundred bytes arrive.
+async fn break_one(sim: sim::Sim) -> usize {
+    let (a, b) = (sim.node("a"), sim.node("b"));
+    let mut listener = b.net.listen("b:0").await.unwrap();
+    let address = listener.address();
+    let mut client = a.net.connect(&address).await.unwrap();
+    let mut server = listener.accept().await.unwrap();
+    let sent: Vec<u8> = (0..100).collect();
+    client.write.write_all(&sent).await.unwrap();
+    sim.sleep(Duration::from_micros(sim.random() % 300)).await;
+    sim.break_connections("b", "a");
+    let mut arrived = Vec::new();
+    let error = server.read.read_to_end(&mut arrived).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(arrived, sent[..arrived.len()]);
+    assert!(client.write.write_all(b"more").await.is_err());
+    assert!(client.read.read(&mut [0]).await.is_err());
+    let mut again = a.net.connect(&address).await.unwrap();
+    again.write.write_all(b"again").await.unwrap();
+    let mut server = listener.accept().await.unwrap();
+    let mut read = [0; 5];
+    server.read.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"again");
+    arrived.len()
+}

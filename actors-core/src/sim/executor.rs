@@ -26,7 +26,7 @@ pub(super) struct World {
 }
 
 pub(super) struct State {
-    rng: fastrand::Rng,
+    pub(super) rng: fastrand::Rng,
     pub(super) now: Duration,
     trace: u64,
     steps: u64,

@@ -113,6 +113,13 @@ impl Sim {
         self.0.set_cut(from, to, false);
     }
 
+    /// Breaks all connections between the two nodes, as a restarted router does: of what is on the way,
+    /// a random part from its beginning still arrives, then both sides get errors. New connections can
+    /// be made at once.
+    pub fn break_connections(&self, a: &str, b: &str) {
+        self.0.break_connections(a, b);
+    }
+
     /// From now on what one node sends to the other on a connection takes its time: so many bytes a
     /// second, 128 KiB on the way at once. `None` takes the limit away.
     pub fn limit(&self, from: &str, to: &str, bytes_per_second: Option<u64>) {

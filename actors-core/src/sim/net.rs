@@ -47,6 +47,8 @@ struct Pipe {
     segments: VecDeque<(Duration, VecDeque<u8>)>,
     last: Duration,
     closed: Option<Duration>,
+    /// It was broken: when what still arrives has been read, there is an error.
+    reset: bool,
     reader_gone: bool,
     waker: Option<Waker>,
     /// Of a writer that waits for the line.
@@ -56,6 +58,19 @@ struct Pipe {
 impl Pipe {
     fn on_the_way(&self) -> usize {
         self.segments.iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+
+    /// Breaks: so many bytes of those on the way still arrive.
+    fn reset(&mut self, mut rest: usize, now: Duration) -> [Option<Waker>; 2] {
+        for (_, bytes) in &mut self.segments {
+            bytes.truncate(rest);
+            rest -= bytes.len();
+        }
+        self.segments.retain(|(_, bytes)| !bytes.is_empty());
+        let end = self.segments.back().map_or(now, |(at, _)| *at);
+        self.closed = Some(self.closed.map_or(end, |closed| closed.min(end)));
+        (self.reset, self.reader_gone) = (true, true);
+        [self.waker.take(), self.writer.take()]
     }
 }
 
@@ -70,6 +85,21 @@ impl World {
         }
         let wakers = state.network.pipes.values_mut().filter_map(|p| p.waker.take()).collect();
         drop(state);
+        wake_all(wakers);
+    }
+
+    pub(super) fn break_connections(&self, a: &str, b: &str) {
+        let mut guard = self.lock();
+        let State { nodes, network, rng, now, .. } = &mut *guard;
+        let mut wakers = Vec::new();
+        for pipe in network.pipes.values_mut() {
+            let ends = (&*nodes[pipe.from].name, &*nodes[pipe.to].name);
+            if ends == (a, b) || ends == (b, a) {
+                let rest = rng.usize(..=pipe.on_the_way());
+                wakers.extend(pipe.reset(rest, *now).into_iter().flatten());
+            }
+        }
+        drop(guard);
         wake_all(wakers);
     }
 
@@ -95,6 +125,7 @@ impl World {
                 segments: VecDeque::new(),
                 last: Duration::ZERO,
                 closed: None,
+                reset: false,
                 reader_gone: false,
                 waker: None,
                 writer: None,
@@ -289,6 +320,9 @@ impl AsyncRead for SimReader {
                 drop(state);
                 writer.into_iter().for_each(Waker::wake);
                 return Poll::Ready(Ok(read));
+            }
+            (None, Some(end)) if end <= now && pipe.reset => {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
             (None, Some(end)) if end <= now => return Poll::Ready(Ok(0)),
             (Some((at, _)), _) => Some(*at),
