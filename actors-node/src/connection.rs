@@ -1,26 +1,22 @@
-//! One connection: made or taken, hands shaken, read and written until it ends.
+//! One connection: taken or made, hands shaken, until both sides know where their session goes on.
 
 use std::{sync::Arc, time::Duration};
 
+use actors_core::host::{Listener, Stream, Time};
+
 use crate::{
-    DownCause, HandShakeError, Member, NodeError, NodeEvent,
+    DownCause, HandShakeError, Member, backoff,
     door::Pass,
     hand_shake::{self, Connected, DEADLINE, Guest},
-    outbox::Outbox,
     peers::Peers,
-    pieces::Assembly,
-    wire::{Frame, Refusal, Roster},
-};
-use actors_core::{
-    SystemId,
-    host::{Listener, ReadHalf, Stream, WriteHalf},
+    redial::redial,
+    serve::serve,
+    session::{Arrived, Session},
+    wire::{Refusal, Resume},
 };
 
-/// A node that was announced but does not answer is dialled again after this long.
-const REDIAL: Duration = Duration::from_millis(50);
-
-/// The longest list of nodes that a node is told when it comes, in bytes.
-const LONGEST_ROSTER: usize = 16 << 20;
+/// After an error of the listener.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Takes connections until the node leaves.
 pub(crate) async fn accept(peers: Arc<Peers>, mut listener: Box<dyn Listener>) {
@@ -36,7 +32,7 @@ pub(crate) async fn accept(peers: Arc<Peers>, mut listener: Box<dyn Listener>) {
             }
             Some(Err(error)) => {
                 tracing::warn!(%error, "accept");
-                peers.system().host().clock.sleep(REDIAL).await;
+                peers.system().host().clock.sleep(AGAIN).await;
             }
         }
     }
@@ -58,23 +54,25 @@ pub(crate) async fn or_left<T>(peers: &Peers, future: impl Future<Output = T>) -
 
 /// The side that was connected to.
 async fn receive_guest(peers: Arc<Peers>, stream: Stream, pass: Pass) {
-    let peer = stream.peer.clone();
+    let (peer, began) = (stream.peer.clone(), peers.connections_so_far());
     let called_out = async {
         pass.called_out().await;
         Err(HandShakeError::Crowded)
     };
     let hand_shake = hand_shake::accept(peers.us(), stream);
-    let guest = in_time(&peers, futures_lite::future::or(called_out, hand_shake)).await;
+    let hand_shake = futures_lite::future::or(called_out, hand_shake);
+    let guest = in_time(&peers, DEADLINE, hand_shake).await;
     // It is known from here on: a crowd at the door is not to its harm.
     drop(pass);
-    let shaken = match guest {
-        Ok(guest) => in_time(&peers, welcome(&peers, guest)).await,
+    let let_in = match guest {
+        Ok(guest) => in_time(&peers, DEADLINE, welcome(&peers, guest, began)).await,
         Err(error) => Err(error),
     };
-    match shaken {
-        Ok((connected, outbox)) => {
-            let Connected { member, stream, .. } = connected;
-            serve(peers, member, stream.read, stream.write, outbox).await;
+    match let_in {
+        Ok(open) => serve(open),
+        // The other side thought better of it, or both have dialled: nobody was refused.
+        Err(error @ (HandShakeError::Broken(_) | HandShakeError::Refused(Refusal::Duplicate))) => {
+            tracing::debug!(%peer, %error, "no connection");
         }
         Err(error) => {
             let now = peers.system().host().clock.now();
@@ -85,152 +83,114 @@ async fn receive_guest(peers: Arc<Peers>, stream: Stream, pass: Pass) {
     }
 }
 
-async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     peers: &Peers,
+    limit: Duration,
     hand_shake: impl Future<Output = Result<T, HandShakeError>>,
 ) -> Result<T, HandShakeError> {
     let clock = &peers.system().host().clock;
     futures_lite::future::or(hand_shake, async {
-        clock.sleep(DEADLINE).await;
+        clock.sleep(limit).await;
         Err(HandShakeError::TimedOut)
     })
     .await
 }
 
 /// Lets a node in that has proved itself, if nothing speaks against it.
-async fn welcome(peers: &Arc<Peers>, guest: Guest) -> Result<(Connected, Outbox), HandShakeError> {
-    let connected = match peers.is_dead(guest.member.id) {
-        true => Err(Refusal::Fenced),
-        false => peers.connect(&guest.member, guest.longest),
-    };
-    let outbox = match connected {
-        Ok(outbox) => outbox,
-        Err(refusal) => return Err(guest.refuse(refusal).await),
-    };
-    let mut undo = FailUnlessDone { peers, member: guest.member.id, done: false };
+async fn welcome(peers: &Arc<Peers>, guest: Guest, began: u64) -> Result<Open, HandShakeError> {
+    if let Some(refusal) = peers.objection(&guest.member, began) {
+        return Err(guest.refuse(refusal).await);
+    }
     let mut connected = guest.welcome(peers.us()).await?;
     hand_shake::send(&mut connected.stream, &peers.roster()).await?;
-    undo.done = true;
-    Ok((connected, outbox))
+    agree(peers, connected, began).await
 }
 
-/// A node that was taken for connected and was not told so, or not in time, is lost.
-struct FailUnlessDone<'a> {
-    peers: &'a Arc<Peers>,
-    member: SystemId,
-    done: bool,
+/// A connection to be served.
+pub(crate) struct Open {
+    pub(crate) turn: Turn,
+    pub(crate) stream: Stream,
+    pub(crate) arrived: Arrived,
+    /// Where this side's stream goes on.
+    pub(crate) from: u64,
 }
 
-impl Drop for FailUnlessDone<'_> {
+/// Both sides say how much has arrived of what the other one has sent over earlier connections. Which connection
+/// counts is decided by the node with the lower identity; the other one follows. `began` is what it had
+/// connected when the hand-shake began: of two at the same time the first counts.
+pub(crate) async fn agree(
+    peers: &Arc<Peers>,
+    connected: Connected,
+    began: u64,
+) -> Result<Open, HandShakeError> {
+    let Connected { member, longest, mut stream, .. } = connected;
+    let decides = peers.member().id < member.id;
+    let decided = match decides {
+        true => None,
+        false => Some(hear(&mut stream).await?),
+    };
+    let number = decided.as_ref().map_or_else(|| peers.next_connection(), |r| r.connection);
+    let session = peers.session(&member, longest).map_err(HandShakeError::Refused)?;
+    let duplicate = || HandShakeError::Refused(Refusal::Duplicate);
+    if !session.begin(number, decides.then_some(began)) {
+        return Err(duplicate());
+    }
+    let turn = Turn::new(peers.clone(), member, session, number);
+    let mut arrived = turn.session.take_arrived(number).await.ok_or_else(duplicate)?;
+    let received = arrived.assembly().received();
+    hand_shake::send(&mut stream, &Resume { connection: number, received }).await?;
+    let theirs = match decided {
+        Some(theirs) => theirs,
+        None => hear(&mut stream).await?,
+    };
+    if theirs.connection != number {
+        let text = format!("connection {} is meant for {number}", theirs.connection);
+        return Err(HandShakeError::Malformed(text));
+    }
+    let from = theirs.received;
+    if let Err(error) = turn.session.outbox().resume(from) {
+        // There is no going on with this life.
+        peers.fail(turn.member.id, DownCause::ConnectionLost);
+        return Err(HandShakeError::Malformed(error.to_string()));
+    }
+    tracing::debug!(
+        node = %peers.member().name, member = %turn.member, connection = number, received,
+        again = turn.session.outbox().unacknowledged(),
+        transfers = arrived.assembly().transfers(),
+        "connected"
+    );
+    turn.session.agreed(number);
+    peers.established(&turn.member).map_err(HandShakeError::Refused)?;
+    Ok(Open { turn, stream, arrived, from })
+}
+
+async fn hear(stream: &mut Stream) -> Result<Resume, HandShakeError> {
+    hand_shake::receive(stream, hand_shake::LONGEST).await
+}
+
+/// The time of a connection in its session. Dropped, it is over, and another one is made if there is none.
+pub(crate) struct Turn {
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) member: Member,
+    pub(crate) session: Session,
+    pub(crate) number: u64,
+    since: Time,
+}
+
+impl Turn {
+    fn new(peers: Arc<Peers>, member: Member, session: Session, number: u64) -> Self {
+        let since = peers.system().host().clock.now();
+        Self { peers, member, session, number, since }
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        if !self.done {
-            self.peers.fail(self.member, DownCause::ConnectionLost);
+        let held = self.peers.system().host().clock.now().since(self.since);
+        if held >= backoff::LONGEST {
+            self.session.has_held();
         }
-    }
-}
-
-/// Connects to a node and shakes hands; the connection is then served by a task of its own.
-pub(crate) async fn dial(peers: &Arc<Peers>, address: &str) -> Result<Member, NodeError> {
-    let net = peers.system().host().net.clone();
-    let hand_shake = async {
-        let stream = net.connect(address).await?;
-        let mut connected = hand_shake::dial(peers.us(), stream).await?;
-        let roster = hand_shake::receive(&mut connected.stream, LONGEST_ROSTER).await?;
-        Ok((connected, roster))
-    };
-    let (connected, roster) = in_time(peers, hand_shake).await.map_err(|error| {
-        let address = address.to_owned();
-        match error {
-            HandShakeError::Refused(refusal) => NodeError::Refused { address, refusal },
-            error if error.is_passing() => {
-                NodeError::Unreachable { address, error: error.to_string() }
-            }
-            error => NodeError::HandShake { address, error },
-        }
-    })?;
-    enter(peers, connected, roster)
-        .map_err(|refusal| NodeError::Refused { address: address.into(), refusal })
-}
-
-/// Serves a connection that was made, once the other side has let this node in.
-fn enter(peers: &Arc<Peers>, connected: Connected, roster: Roster) -> Result<Member, Refusal> {
-    let Connected { stream, member, longest, agreed } = connected;
-    tracing::debug!(%member, version = agreed.version, features = agreed.features, "let in");
-    for id in roster.dead {
-        peers.fail(id, DownCause::Reported);
-    }
-    let (own, who) = (peers.clone(), member.clone());
-    match peers.connect(&member, longest) {
-        Ok(outbox) => {
-            let served = serve(own, who, stream.read, stream.write, outbox);
-            peers.system().spawn_task(served);
-        }
-        // Both have dialled, and each has accepted the other: each writes on the connection that it
-        // accepted and reads the one that it made.
-        Err(Refusal::Duplicate) => peers.system().spawn_task(async move {
-            let _open = stream.write;
-            receive_all(own, who, stream.read).await;
-        }),
-        Err(refusal) => return Err(refusal),
-    }
-    for member in roster.members {
-        peers.learn(member);
-    }
-    Ok(member)
-}
-
-/// Connects to a member that was announced; silence is the detector's business.
-pub(crate) async fn keep_dialling(peers: Arc<Peers>, member: Member) {
-    let clock = peers.system().host().clock.clone();
-    while !peers.has_left() && peers.is_member(member.id) {
-        match dial(&peers, &member.address).await {
-            Ok(_) => return,
-            Err(NodeError::Refused { refusal: Refusal::Duplicate, .. }) => return,
-            Err(error) => tracing::debug!(%member, %error, "dial"),
-        }
-        clock.sleep(REDIAL).await;
-    }
-}
-
-/// Reads and writes a connection until it ends; its end without a good-bye is the node's failure.
-async fn serve(
-    peers: Arc<Peers>,
-    member: Member,
-    read: ReadHalf,
-    mut write: WriteHalf,
-    outbox: Outbox,
-) {
-    let writer = outbox.clone();
-    let writing = member.clone();
-    peers.system().spawn_task(async move {
-        if let Err(error) = writer.write_to(&mut write).await {
-            tracing::debug!(member = %writing, %error, "write");
-            writer.close();
-        }
-    });
-    receive_all(peers, member, read).await;
-}
-
-async fn receive_all(peers: Arc<Peers>, member: Member, mut read: ReadHalf) {
-    let mut assembly = Assembly::new(peers.longest_value());
-    let cause = loop {
-        match assembly.read::<Frame>(&mut read).await {
-            Ok(Some(frame)) if peers.is_member(member.id) => {
-                peers.heard(&member);
-                frame.into_iter().for_each(|frame| peers.receive(&member, frame));
-            }
-            // It was declared dead here, and nothing it says counts, but that it has done the same.
-            Ok(Some(Some(Frame::Fenced))) => {
-                peers.emit(NodeEvent::Fenced { by: member });
-                return;
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => break "end of the connection".to_owned(),
-            Err(error) => break error.to_string(),
-        }
-    };
-    if !peers.has_left() {
-        tracing::debug!(%member, cause, "connection lost");
-        peers.fail(member.id, DownCause::ConnectionLost);
+        self.session.end(self.number);
+        redial(&self.peers, &self.session, &self.member);
     }
 }

@@ -4,7 +4,7 @@ use crate::{DiscoveryError, HandShakeError, Member, wire::Refusal};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NodeEvent {
-    /// A node is connected.
+    /// A node is connected. It stays up when the connection breaks and is made again.
     Up(Member),
     /// A node is silent. It is not dead.
     Suspected(Member),
@@ -28,7 +28,8 @@ pub enum NodeEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DownCause {
-    /// Its connection ended without a good-bye.
+    /// Its connection ended without a good-bye, and nobody listens at its address any more, or another life; or it
+    /// said what cannot be understood, or has declared this node dead.
     ConnectionLost,
     /// It was silent for too long.
     Silent,

@@ -45,7 +45,9 @@ pub fn from_dialler(bytes: &[u8]) {
 
 /// Reads what an acceptor says, as [`from_dialler`].
 pub fn from_acceptor(bytes: &[u8]) {
-    match block_on(dial(&us(2, "b", 1), stream(bytes))) {
+    let us_b = us(2, "b", 1);
+    let dialled = async { dial(&us_b, stream(bytes)).await?.enter(&us_b).await };
+    match block_on(dialled) {
         Ok(connected) => assert_eq!(connected.member, us(1, "a", 2).member),
         Err(HandShakeError::TooLong { bytes, limit }) => assert!(bytes > limit),
         Err(_) => {}

@@ -45,10 +45,13 @@
 //!
 //! What is promised under which fault is on one page: `docs/semantics/node.md` in the repository.
 
+mod backoff;
+mod beat;
 mod calls;
 mod connection;
 mod detector;
 mod discovery;
+mod dispatch;
 mod door;
 mod event;
 #[cfg(fuzzing)]
@@ -63,11 +66,15 @@ mod outbox;
 mod peers;
 mod pieces;
 mod placement;
+mod redial;
 mod remote_child;
 mod route;
 mod secret;
+mod serve;
+mod session;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
+mod unacknowledged;
 #[cfg(test)]
 mod vectors;
 mod wire;

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::{
     Detection, Member, NodeError, NodeEvent, Secret,
-    connection::dial,
     hand_shake::{Offer, Us},
     peers::Peers,
+    redial,
     tls::Tls,
     wire::{Frame, Refusal},
 };
@@ -200,11 +200,10 @@ impl Node {
         let deadline = clock.now() + timeout;
         let mut pause = Duration::from_millis(5);
         loop {
-            let error = match dial(&self.0, address).await {
+            let error = match redial::join(&self.0, address).await {
                 Ok(member) => return Ok(member),
-                Err(error @ NodeError::Refused { refusal: Refusal::Duplicate, .. }) => {
-                    return self.0.connected_at(address).ok_or(error);
-                }
+                // Another connection to it is just being made.
+                Err(error @ NodeError::Refused { refusal: Refusal::Duplicate, .. }) => error,
                 Err(error @ NodeError::Unreachable { .. }) => error,
                 Err(error) => return Err(error),
             };

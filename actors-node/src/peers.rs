@@ -4,29 +4,30 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use actors_core::{
-    ActorId, ExitReason, System, SystemId,
-    host::Listener,
-    remote::{Location, Parcel},
-};
+use actors_core::{ActorId, ExitReason, System, SystemId, host::Listener, remote::Location};
 use event_listener::{Event, EventListener};
 use parking_lot::Mutex;
 
 use crate::{
     Detection, DownCause, Member, NodeEvent,
+    beat::beat,
     calls::Calls,
-    connection::{accept, keep_dialling},
+    connection::accept,
     detector::{Detector, Verdict},
     door::Door,
-    hand_shake::Us,
+    hand_shake::{DEADLINE, Us},
     hosting::Hosting,
     outbox::Outbox,
+    redial::redial,
     route::Routes,
-    wire::{self, Body, Frame, Refusal, Roster},
+    serve::part,
+    session::Session,
+    wire::{self, Frame, Refusal, Roster},
 };
 
 type Listening = Box<dyn Fn(&NodeEvent) + Send + Sync>;
@@ -44,6 +45,8 @@ pub(crate) struct Peers {
     listening: Mutex<Vec<Arc<Listening>>>,
     changed: Event,
     left: AtomicBool,
+    /// The number of the last connection that this node has numbered.
+    connections: AtomicU64,
 }
 
 struct State {
@@ -56,8 +59,9 @@ struct State {
 
 struct Peer {
     member: Member,
-    outbox: Outbox,
-    connected: bool,
+    session: Session,
+    /// Whether there was a connection: it is up.
+    up: bool,
 }
 
 impl Peers {
@@ -86,6 +90,7 @@ impl Peers {
             listening: Mutex::default(),
             changed: Event::new(),
             left: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
         });
         peers.system.set_router(Arc::new(Routes::of(&peers)));
         peers.system.spawn_task(accept(peers.clone(), listener));
@@ -106,13 +111,13 @@ impl Peers {
         &self.us
     }
 
-    /// The longest value that is taken, in bytes.
-    pub(crate) fn longest_value(&self) -> usize {
-        usize::try_from(self.us.longest).unwrap_or(usize::MAX).saturating_add(wire::HEAD_ROOM)
+    pub(crate) const fn detection(&self) -> Detection {
+        self.detection
     }
 
-    pub(crate) fn is_dead(&self, id: SystemId) -> bool {
-        self.state.lock().dead.contains(&id)
+    /// The longest value that is taken, in bytes.
+    fn longest_value(&self) -> usize {
+        usize::try_from(self.us.longest).unwrap_or(usize::MAX).saturating_add(wire::HEAD_ROOM)
     }
 
     pub(crate) fn members(&self) -> Vec<Member> {
@@ -121,14 +126,7 @@ impl Peers {
 
     pub(crate) fn connected(&self, name: &str) -> Option<Member> {
         let state = self.state.lock();
-        let peer = state.peers.values().find(|peer| peer.connected && peer.member.name == name);
-        peer.map(|peer| peer.member.clone())
-    }
-
-    /// The connected node at an address.
-    pub(crate) fn connected_at(&self, address: &str) -> Option<Member> {
-        let state = self.state.lock();
-        let peer = state.peers.values().find(|p| p.connected && p.member.address == address);
+        let peer = state.peers.values().find(|peer| peer.up && peer.member.name == name);
         peer.map(|peer| peer.member.clone())
     }
 
@@ -141,15 +139,20 @@ impl Peers {
         state.peers.get(&id).map_or_else(|| id.to_string(), |peer| peer.member.name.clone())
     }
 
-    fn new_outbox(&self) -> Outbox {
+    fn new_session(&self) -> Session {
         let longest = usize::try_from(self.us.longest).unwrap_or(usize::MAX);
-        Outbox::new(longest, self.bound)
+        Session::new(Outbox::new(longest, self.bound), self.longest_value())
+    }
+
+    pub(crate) fn sessions(&self) -> Vec<Session> {
+        self.state.lock().peers.values().map(|peer| peer.session.clone()).collect()
     }
 
     /// Those who leave too much unread.
-    fn overflowing(&self) -> Vec<SystemId> {
+    pub(crate) fn overflowing(&self) -> Vec<SystemId> {
         let state = self.state.lock();
-        let overflows = |(id, peer): (&SystemId, &Peer)| peer.outbox.overflows().then_some(*id);
+        let overflows =
+            |(id, peer): (&SystemId, &Peer)| peer.session.outbox().overflows().then_some(*id);
         state.peers.iter().filter_map(overflows).collect()
     }
 
@@ -169,10 +172,8 @@ impl Peers {
     }
 
     pub(crate) fn broadcast(&self, frame: &Frame) {
-        let outboxes: Vec<Outbox> =
-            self.state.lock().peers.values().map(|peer| peer.outbox.clone()).collect();
-        for outbox in outboxes {
-            outbox.push(frame, None);
+        for session in self.sessions() {
+            session.outbox().push(frame, None);
         }
     }
 
@@ -185,7 +186,7 @@ impl Peers {
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Release);
         for peer in self.state.lock().peers.values() {
-            peer.outbox.close_after(&Frame::Goodbye);
+            peer.session.outbox().close_after(&Frame::Goodbye);
         }
         self.changed.notify(usize::MAX);
     }
@@ -195,7 +196,7 @@ impl Peers {
     }
 
     pub(crate) fn outbox(&self, to: SystemId) -> Option<Outbox> {
-        self.state.lock().peers.get(&to).map(|peer| peer.outbox.clone())
+        self.state.lock().peers.get(&to).map(|peer| peer.session.outbox().clone())
     }
 
     /// Bytes that a message to a node may have.
@@ -220,9 +221,20 @@ impl Peers {
 
     /// Hears of a member. Of two nodes, the one with the lower identity connects.
     pub(crate) fn learn(self: &Arc<Self>, member: Member) {
-        if self.add(&member) && self.member().id < member.id {
-            self.system.spawn_task(keep_dialling(self.clone(), member));
+        if self.add(&member)
+            && self.member().id < member.id
+            && let Some(session) = self.session_of(member.id)
+        {
+            redial(self, &session, &member);
         }
+    }
+
+    fn session_of(&self, id: SystemId) -> Option<Session> {
+        self.state.lock().peers.get(&id).map(|peer| peer.session.clone())
+    }
+
+    pub(crate) fn known(&self, id: SystemId) -> Option<Member> {
+        self.state.lock().peers.get(&id).map(|peer| peer.member.clone())
     }
 
     /// False if it is known or dead. A new incarnation under a name ends the old one.
@@ -235,7 +247,7 @@ impl Peers {
         state.detector.connected(member.id, self.system.host().clock.now());
         let same_name = |peer: &&Peer| peer.member.name == member.name;
         let replaced = state.peers.values().find(same_name).map(|peer| peer.member.id);
-        let peer = Peer { member: member.clone(), outbox: self.new_outbox(), connected: false };
+        let peer = Peer { member: member.clone(), session: self.new_session(), up: false };
         state.peers.insert(member.id, peer);
         drop(state);
         if let Some(old) = replaced {
@@ -244,35 +256,91 @@ impl Peers {
         true
     }
 
-    /// Makes a hand-shaken connection the peer's, which takes frames of up to `longest` bytes.
+    /// What speaks against a connection to this node by a hand-shake that began then, if anything does.
+    pub(crate) fn objection(&self, member: &Member, began: u64) -> Option<Refusal> {
+        let state = self.state.lock();
+        if state.dead.contains(&member.id) {
+            return Some(Refusal::Fenced);
+        }
+        let peer = state.peers.get(&member.id)?;
+        if peer.member != *member {
+            return Some(Refusal::Impostor);
+        }
+        let overtaken = self.member().id < member.id && peer.session.current() > began;
+        overtaken.then_some(Refusal::Duplicate)
+    }
+
+    /// The session with this node, which takes messages of up to `longest` bytes.
     ///
     /// # Errors
-    /// It has one, or is dead, or the identity is another's.
-    pub(crate) fn connect(
+    /// It is dead, or the identity is another's.
+    pub(crate) fn session(
         self: &Arc<Self>,
         member: &Member,
         longest: u64,
-    ) -> Result<Outbox, Refusal> {
+    ) -> Result<Session, Refusal> {
         self.add(member);
-        let mut state = self.state.lock();
-        let now = self.system.host().clock.now();
-        let peer = state.peers.get_mut(&member.id).ok_or(Refusal::Fenced)?;
+        let state = self.state.lock();
+        let peer = state.peers.get(&member.id).ok_or(Refusal::Fenced)?;
         if peer.member != *member {
             return Err(Refusal::Impostor);
         }
-        if peer.connected {
-            return Err(Refusal::Duplicate);
+        peer.session.outbox().limit(longest);
+        Ok(peer.session.clone())
+    }
+
+    /// Both sides know that they are connected: a sign of life.
+    ///
+    /// # Errors
+    /// It was declared dead meanwhile.
+    pub(crate) fn established(self: &Arc<Self>, member: &Member) -> Result<(), Refusal> {
+        let mut state = self.state.lock();
+        let peer = state.peers.get_mut(&member.id).ok_or(Refusal::Fenced)?;
+        if std::mem::replace(&mut peer.up, true) {
+            drop(state);
+            self.heard(member);
+            return Ok(());
         }
-        peer.connected = true;
-        let outbox = peer.outbox.clone();
-        outbox.limit(longest);
-        state.detector.connected(member.id, now);
+        state.detector.connected(member.id, self.system.host().clock.now());
         drop(state);
         self.emit(NodeEvent::Up(member.clone()));
         let mut all = self.members();
         all.push(self.member().clone());
         self.broadcast(&Frame::Members(all));
-        Ok(outbox)
+        Ok(())
+    }
+
+    /// Of all connections that this node has numbered, the last.
+    pub(crate) fn connections_so_far(&self) -> u64 {
+        self.connections.load(Ordering::Acquire)
+    }
+
+    /// The number of the next connection.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Whether the connection to this node, if there is one, is known to both sides.
+    pub(crate) fn connection_to(&self, member: &Member) -> Option<bool> {
+        let state = self.state.lock();
+        let peer = state.peers.get(&member.id).filter(|peer| peer.member == *member)?;
+        (peer.session.current() != 0).then_some(peer.up)
+    }
+
+    /// Whether there was a connection to this member.
+    pub(crate) fn was_connected(&self, id: SystemId) -> bool {
+        self.state.lock().peers.get(&id).is_some_and(|peer| peer.up)
+    }
+
+    /// An attempt to connect again is given up after this long: there is to be time for another.
+    pub(crate) fn attempt_limit(&self) -> Duration {
+        DEADLINE.min(self.detection.timeout / 2)
+    }
+
+    /// A node has declared this one dead: there is nothing more to say to it.
+    pub(crate) fn fenced_by(self: &Arc<Self>, by: &Member) {
+        self.fenced(by);
+        self.fail(by.id, DownCause::ConnectionLost);
     }
 
     /// One incarnation of a node is gone, for ever: fenced, its calls failed, its monitors told.
@@ -285,10 +353,11 @@ impl Peers {
         let fenced_us = state.fenced_by.contains(&id);
         drop(state);
         if fenced_us || cause == DownCause::Left {
-            peer.outbox.close();
+            peer.session.outbox().close();
         } else {
-            peer.outbox.close_with(&Frame::Fenced);
+            peer.session.outbox().close_with(&Frame::Fenced);
         }
+        part(self, peer.session);
         if !fenced_us && !matches!(cause, DownCause::Reported | DownCause::Left) {
             self.broadcast(&Frame::Dead(peer.member.clone()));
         }
@@ -300,9 +369,14 @@ impl Peers {
     }
 
     /// A peer has declared this node dead.
-    fn fenced(&self, by: &Member) {
+    pub(crate) fn fenced(&self, by: &Member) {
         self.state.lock().fenced_by.insert(by.id);
         self.emit(NodeEvent::Fenced { by: by.clone() });
+    }
+
+    pub(crate) fn tick(&self) -> Vec<Verdict> {
+        let now = self.system.host().clock.now();
+        self.state.lock().detector.tick(now)
     }
 
     /// A peer has said something, or a part of it.
@@ -311,70 +385,6 @@ impl Peers {
         let heard = self.state.lock().detector.heard(from.id, now);
         if heard.is_some() {
             self.emit(NodeEvent::Recovered(from.clone()));
-        }
-    }
-
-    pub(crate) fn receive(self: &Arc<Self>, from: &Member, frame: Frame) {
-        match frame {
-            Frame::Heartbeat => {}
-            Frame::Members(members) => members.into_iter().for_each(|member| self.learn(member)),
-            Frame::Dead(member) if member.id == self.member().id => self.fenced(from),
-            Frame::Dead(member) => self.fail(member.id, DownCause::Reported),
-            Frame::Fenced => self.fenced(from),
-            Frame::Goodbye => self.fail(from.id, DownCause::Left),
-            Frame::Message { to, name, body, epoch, call } => {
-                let reply = call.map(|call| self.answer_to(from.id, call));
-                let parcel = Parcel::Message { name: name.into(), body, from: None, epoch, reply };
-                self.system.deliver(from.id, to, parcel);
-            }
-            Frame::Reply { call, answer } => {
-                self.calls.answered(call, answer.map(|Body(bytes)| bytes));
-            }
-            Frame::Stop(to, reason) => self.system.deliver(from.id, to, Parcel::Stop(reason)),
-            Frame::End(to, reason) => self.system.deliver(from.id, to, Parcel::End(reason)),
-            Frame::Monitor(to) => self.system.deliver(from.id, to, Parcel::Monitor),
-            Frame::Down(down) => self.system.deliver(from.id, down.actor, Parcel::Down(down)),
-            Frame::Relocated(actor, location) => self.system.relocate(actor, location),
-            Frame::Reserve { call, export, actor, version } => {
-                self.host_reserve(from.id, call, &export, actor, version);
-            }
-            Frame::Start { call, actor, group, incarnation, args } => {
-                self.host_start(from.id, call, actor, group, incarnation, args);
-            }
-            Frame::Started { call, result } => self.calls.started(call, result),
-            Frame::Retire(actor, reason) => self.hosting.retire(from.id, actor, reason),
-            Frame::Release(actor) => self.hosting.release(from.id, actor),
-            Frame::ChildExit { actor, incarnation, reason } => {
-                self.hosting.child_exit(actor, incarnation, reason);
-            }
-        }
-    }
-}
-
-/// Sends heartbeats and watches for those of others.
-async fn beat(peers: Arc<Peers>) {
-    let clock = peers.system.host().clock.clone();
-    while !peers.has_left() {
-        clock.sleep(peers.detection.heartbeat).await;
-        peers.broadcast(&Frame::Heartbeat);
-        for id in peers.overflowing() {
-            peers.fail(id, DownCause::Overflow);
-        }
-        let verdicts = peers.state.lock().detector.tick(clock.now());
-        for verdict in verdicts {
-            let known = |id| {
-                let state = peers.state.lock();
-                state.peers.get(&id).map(|peer| peer.member.clone())
-            };
-            match verdict {
-                Verdict::Failed(id) => peers.fail(id, DownCause::Silent),
-                Verdict::Suspected(id) => {
-                    known(id).into_iter().for_each(|m| peers.emit(NodeEvent::Suspected(m)));
-                }
-                Verdict::Recovered(id) => {
-                    known(id).into_iter().for_each(|m| peers.emit(NodeEvent::Recovered(m)));
-                }
-            }
         }
     }
 }

@@ -61,12 +61,14 @@ fn append(to: &mut Vec<u8>, kind: u8, header: &[u8], bytes: &[u8]) {
     to.extend_from_slice(bytes);
 }
 
-/// Puts values together again.
+/// Puts values together again, over all connections of a session.
 pub(crate) struct Assembly {
     /// The longest value that is taken, in bytes.
     longest: usize,
     open: BTreeMap<u32, Transfer>,
     piece: Vec<u8>,
+    /// Bytes of the pieces that were taken so far.
+    received: u64,
 }
 
 struct Transfer {
@@ -76,10 +78,21 @@ struct Transfer {
 
 impl Assembly {
     pub(crate) const fn new(longest: usize) -> Self {
-        Self { longest, open: BTreeMap::new(), piece: Vec::new() }
+        Self { longest, open: BTreeMap::new(), piece: Vec::new(), received: 0 }
     }
 
-    /// Reads one piece. `None` is the end of the connection; `Some(None)` a part with more to come.
+    /// Bytes of the pieces that were read so far, all of them whole.
+    pub(crate) const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Values of which only a part was read so far.
+    pub(crate) fn transfers(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Reads one piece. `None` is the end of the connection; `Some(None)` a part with more to come. Cancel
+    /// safe: a piece that was not read to its end was not read.
     pub(crate) async fn read<T: DeserializeOwned>(
         &mut self,
         read: &mut ReadHalf,
@@ -98,6 +111,7 @@ impl Assembly {
         piece.resize(length, 0);
         read.read_exact(&mut piece).await?;
         let value = self.take(&piece);
+        self.received += 4 + length as u64;
         self.piece = piece;
         value.map(Some)
     }
@@ -172,6 +186,16 @@ fn decode<T: DeserializeOwned>(value: &[u8]) -> io::Result<T> {
         .map_err(|error| invalid(format!("a value of {length} bytes does not decode: {error}")))
 }
 
+/// What no peer sends, and what comes again on another connection.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Malformed(String);
+
+/// Whether it was what came, and not the connection.
+pub(crate) fn is_malformed(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<Malformed>())
+}
+
 fn invalid(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, text)
+    io::Error::new(io::ErrorKind::InvalidData, Malformed(text))
 }

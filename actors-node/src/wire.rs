@@ -18,6 +18,16 @@ pub(crate) struct Roster {
     pub(crate) dead: Vec<SystemId>,
 }
 
+/// What both sides say last in the hand-shake, the one with the lower identity first: a connection goes
+/// on where the one before has ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Resume {
+    /// Higher than that of every connection before, between these two lives.
+    pub(crate) connection: u64,
+    /// Bytes of the other side's stream that have arrived so far, in whole pieces.
+    pub(crate) received: u64,
+}
+
 /// Why a node does not talk to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
@@ -28,7 +38,7 @@ pub enum Refusal {
     /// The incarnation of the node that asks was declared dead: it must come back as a new one.
     #[error("this incarnation of the node was declared dead")]
     Fenced,
-    /// They are connected already.
+    /// They are connected already, or are just about to be.
     #[error("already connected")]
     Duplicate,
     /// It did not prove that it knows the secret of the cluster.
@@ -48,7 +58,8 @@ pub enum Refusal {
 /// Everything after the hand-shake.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Frame {
-    Heartbeat,
+    /// The sender is there, and has so many bytes of the receiver's stream.
+    Heartbeat(u64),
     /// All members that the sender knows.
     Members(Vec<Member>),
     /// A node was declared dead.
@@ -136,7 +147,7 @@ impl Frame {
             Self::Retire(actor, _) | Self::Release(actor) => Lane::Actor(actor),
             Self::End(to, _) => Lane::Ahead(to),
             Self::Down(Down { actor, .. }) => Lane::After(actor),
-            Self::Heartbeat
+            Self::Heartbeat(_)
             | Self::Members(_)
             | Self::Dead(_)
             | Self::Fenced

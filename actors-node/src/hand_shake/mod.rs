@@ -23,12 +23,9 @@ pub(crate) use proof::Role;
 
 #[cfg(feature = "tls")]
 pub(crate) use line::end;
-pub(crate) use line::{receive, send};
+pub(crate) use line::{LONGEST, receive, send};
 
-use self::{
-    line::{LONGEST, Line},
-    proof::Bytes32,
-};
+use self::{line::Line, proof::Bytes32};
 use crate::{Member, NodeError, Secret, tls::Tls, wire::Refusal};
 
 /// A hand-shake takes no longer.
@@ -113,8 +110,15 @@ impl Us {
     }
 }
 
-/// The side that connected.
-pub(crate) async fn dial(us: &Us, stream: Stream) -> Result<Connected, HandShakeError> {
+/// The node that was dialled, as it says: it has not proved that yet.
+pub(crate) struct Host {
+    line: Line,
+    pub(crate) member: Member,
+    longest: u64,
+}
+
+/// The side that connected, up to the name of the other side.
+pub(crate) async fn dial(us: &Us, stream: Stream) -> Result<Host, HandShakeError> {
     let mut line = Line::open(us, stream, Role::Dialler).await?;
     line.send(&us.hello()?).await?;
     let (member, longest) = match line.receive().await? {
@@ -125,16 +129,24 @@ pub(crate) async fn dial(us: &Us, stream: Stream) -> Result<Connected, HandShake
         return Err(HandShakeError::Refused(Refusal::Itself));
     }
     line.check_name(&member.name)?;
-    let proof = line.prove(Role::Dialler, &us.secret);
-    line.send(&Proof { proof }).await?;
-    let said = line.so_far();
-    match line.receive().await? {
-        Welcome::Refused(refusal) => Err(HandShakeError::Refused(refusal)),
-        Welcome::Accepted { proof } if said.verify(Role::Acceptor, &us.secret, &proof) => {
-            let agreed = line.agreed();
-            Ok(Connected { stream: line.into_stream(), member, longest, agreed })
+    Ok(Host { line, member, longest })
+}
+
+impl Host {
+    /// Both prove that they know the secret.
+    pub(crate) async fn enter(mut self, us: &Us) -> Result<Connected, HandShakeError> {
+        let proof = self.line.prove(Role::Dialler, &us.secret);
+        self.line.send(&Proof { proof }).await?;
+        let said = self.line.so_far();
+        match self.line.receive().await? {
+            Welcome::Refused(refusal) => Err(HandShakeError::Refused(refusal)),
+            Welcome::Accepted { proof } if said.verify(Role::Acceptor, &us.secret, &proof) => {
+                let agreed = self.line.agreed();
+                let Self { line, member, longest } = self;
+                Ok(Connected { stream: line.into_stream(), member, longest, agreed })
+            }
+            Welcome::Accepted { .. } => Err(HandShakeError::WrongSecret),
         }
-        Welcome::Accepted { .. } => Err(HandShakeError::WrongSecret),
     }
 }
 

@@ -30,6 +30,11 @@ async fn listen(host: &Host) -> Box<dyn Listener> {
     host.net.listen(":0").await.unwrap()
 }
 
+/// The whole of it, on the side that connected.
+async fn dial(us: &Us, stream: Stream) -> Result<Connected, HandShakeError> {
+    super::dial(us, stream).await?.enter(us).await
+}
+
 /// What comes of it, on both sides.
 async fn meet(
     a: &Us,
@@ -358,5 +363,22 @@ fn the_hand_shake_is_as_documented() {
             futures_lite::future::zip(overhear, futures_lite::future::zip(accepted, dialled)).await;
         crate::vectors::check("dialler", &there);
         crate::vectors::check("acceptor", &back);
+    });
+}
+
+/// The last words of a hand-shake too.
+#[test]
+fn what_ends_a_hand_shake_is_as_documented() {
+    sim::simulate(1, |sim| async move {
+        let (a, b) = (sim.node("a"), sim.node("b"));
+        let mut door = listen(&a).await;
+        let mut from = b.net.connect(&door.address()).await.unwrap();
+        let mut to = door.accept().await.unwrap();
+        let resume = crate::wire::Resume { connection: 3, received: 70_000 };
+        send(&mut from, &resume).await.unwrap();
+        drop(from);
+        let mut said = Vec::new();
+        to.read.read_to_end(&mut said).await.unwrap();
+        crate::vectors::check("resume", &said);
     });
 }

@@ -62,7 +62,7 @@ fn short_frames_pass_long_ones_that_they_have_no_order_with() {
     let mut lanes = Lanes::default();
     lanes.push(&message(1, LONG), None);
     lanes.push(&message(2, 1), None);
-    lanes.push(&Frame::Heartbeat, None);
+    lanes.push(&Frame::Heartbeat(0), None);
     lanes.push(&message(1, 2), None);
     lanes.push(&Frame::Stop(actor(1), ExitReason::Normal), None);
     lanes.push(&Frame::End(actor(1), ExitReason::Killed), None);

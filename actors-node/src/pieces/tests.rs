@@ -138,5 +138,6 @@ fn pieces_are_as_documented() {
     vectors::check("message", &whole(&message));
     let reply = Frame::Reply { call: 1, answer: Ok(crate::wire::Body(vec![5])) };
     vectors::check("reply", &whole(&reply));
+    vectors::check("heartbeat", &whole(&Frame::Heartbeat(70_000)));
     vectors::check("parts", &parts(&message, 1, 20).concat());
 }

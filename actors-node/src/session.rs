@@ -1,0 +1,199 @@
+//! What two lives of nodes have in common: connections come and go, their session stays.
+//!
+//! A session has one connection at a time, the one with the highest number: numbers are given by the
+//! node with the lower identity. One that has a higher number ends all that came before it, at once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use event_listener::Event;
+use parking_lot::Mutex;
+
+use crate::{backoff::Backoff, outbox::Outbox, pieces::Assembly};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Session(Arc<Inner>);
+
+struct Inner {
+    outbox: Outbox,
+    state: Mutex<State>,
+    /// The number of the connection that there is, or 0.
+    current: AtomicU64,
+    /// Bytes of the other side's stream that are here.
+    received: AtomicU64,
+    changed: Event,
+}
+
+struct State {
+    /// The highest number so far.
+    newest: u64,
+    /// The last one that both sides have agreed on.
+    agreed: u64,
+    /// Whether a task tries to make a connection.
+    dialling: bool,
+    backoff: Backoff,
+    /// There will be no more connections.
+    ended: bool,
+    /// What has arrived, and parts of what has not; `None` while a connection reads.
+    arrived: Option<Assembly>,
+}
+
+impl Session {
+    /// That of two lives that have not spoken yet. A value has up to so many bytes.
+    pub(crate) fn new(outbox: Outbox, longest_value: usize) -> Self {
+        let arrived = Some(Assembly::new(longest_value));
+        let backoff = Backoff::default();
+        let state = State { newest: 0, agreed: 0, dialling: false, backoff, ended: false, arrived };
+        let state = Mutex::new(state);
+        let (current, received) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { outbox, state, current, received, changed: Event::new() }))
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.0.outbox
+    }
+
+    /// The number of the connection that there is, or 0.
+    pub(crate) fn current(&self) -> u64 {
+        self.0.current.load(Ordering::Acquire)
+    }
+
+    /// Bytes of the other side's stream that are here.
+    pub(crate) fn received(&self) -> u64 {
+        self.0.received.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_received(&self, bytes: u64) {
+        self.0.received.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether there is a connection that came after the one with this number.
+    pub(crate) fn has_newer(&self, number: u64) -> bool {
+        self.current() > number
+    }
+
+    /// Makes the connection with this number the one that counts. False if it is not the newest, or if
+    /// there is one that came after `unless_after`.
+    pub(crate) fn begin(&self, number: u64, unless_after: Option<u64>) -> bool {
+        let mut state = self.0.state.lock();
+        let overtaken = unless_after.is_some_and(|began| self.has_newer(began));
+        if state.ended || overtaken || number <= state.newest {
+            return false;
+        }
+        state.newest = number;
+        self.0.current.store(number, Ordering::Release);
+        drop(state);
+        self.0.changed.notify(usize::MAX);
+        true
+    }
+
+    /// Both sides know that the connection with this number counts.
+    pub(crate) fn agreed(&self, number: u64) {
+        self.0.state.lock().agreed = number;
+        self.0.changed.notify(usize::MAX);
+    }
+
+    /// The connection with this number is no more.
+    pub(crate) fn end(&self, number: u64) {
+        let state = self.0.state.lock();
+        let was = self.0.current.compare_exchange(number, 0, Ordering::AcqRel, Ordering::Relaxed);
+        drop(state);
+        if was.is_ok() {
+            self.0.changed.notify(usize::MAX);
+        }
+    }
+
+    /// There will be no more connections. The one that there is may say its last words.
+    pub(crate) fn end_all(&self) {
+        self.0.state.lock().ended = true;
+    }
+
+    /// Whether the caller is to make a connection now: there is none, and nobody else does.
+    pub(crate) fn begin_dialling(&self) -> bool {
+        let mut state = self.0.state.lock();
+        let wanted = !state.ended && !state.dialling && self.current() == 0;
+        state.dialling |= wanted;
+        wanted
+    }
+
+    /// Whether the caller need not go on with that: there is a connection, or none will be.
+    pub(crate) fn end_dialling(&self) -> bool {
+        let mut state = self.0.state.lock();
+        let done = state.ended || self.current() != 0;
+        state.dialling &= !done;
+        done
+    }
+
+    /// Before the next attempt to make one.
+    pub(crate) fn pause(&self, random: u64) -> Duration {
+        self.0.state.lock().backoff.next(random)
+    }
+
+    /// A connection has held for a while.
+    pub(crate) fn has_held(&self) {
+        self.0.state.lock().backoff.reset();
+    }
+
+    /// Done when this connection does not count any more.
+    pub(crate) async fn ended(&self, number: u64) {
+        self.until(|| self.current() != number).await;
+    }
+
+    /// Done when there is a connection that both sides know of.
+    pub(crate) async fn connected(&self) {
+        self.until(|| {
+            let current = self.current();
+            current != 0 && self.0.state.lock().agreed == current
+        })
+        .await;
+    }
+
+    /// Takes what has arrived, for the connection with this number to go on with: the one before has put it back by
+    /// then. `None` if it does not count any more.
+    pub(crate) async fn take_arrived(&self, number: u64) -> Option<Arrived> {
+        let mut taken = None;
+        self.until(|| {
+            let mut state = self.0.state.lock();
+            let counts = self.current() == number;
+            taken = if counts { state.arrived.take() } else { None };
+            taken.is_some() || !counts
+        })
+        .await;
+        taken.map(|assembly| Arrived { session: self.clone(), assembly: Some(assembly) })
+    }
+
+    async fn until(&self, mut is: impl FnMut() -> bool) {
+        loop {
+            let changed = self.0.changed.listen();
+            if is() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// What has arrived, in the hands of a connection. Dropped, it is put back.
+pub(crate) struct Arrived {
+    session: Session,
+    assembly: Option<Assembly>,
+}
+
+impl Arrived {
+    pub(crate) fn assembly(&mut self) -> &mut Assembly {
+        self.assembly.as_mut().expect("it is put back by the drop alone")
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        self.session.0.state.lock().arrived = self.assembly.take();
+        self.session.0.changed.notify(usize::MAX);
+    }
+}

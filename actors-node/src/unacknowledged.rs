@@ -1,0 +1,158 @@
+//! What was written and has perhaps not arrived: kept until the other side says that it has. Pure.
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc};
+
+/// Batches below this are put together in one chunk: an allocation each would cost more than the copy.
+const SMALL: usize = 16 << 10;
+/// A chunk of small ones has up to this much.
+const GATHERED: usize = 64 << 10;
+/// No chunk has more: what is kept goes chunk by chunk.
+const LONGEST_CHUNK: usize = 1 << 20;
+
+/// So many buffers of chunks that have arrived are used again, of up to so many bytes each.
+const SPARES: usize = 8;
+const LONGEST_SPARE: usize = 128 << 10;
+
+/// The end of a stream of bytes, which are counted from 0 at the beginning of the session.
+#[derive(Debug, Default)]
+pub(crate) struct Unacknowledged {
+    /// In order, without a gap, none of them empty.
+    chunks: VecDeque<Chunk>,
+    /// All before this has arrived.
+    arrived: u64,
+    /// What comes next has this number.
+    end: u64,
+    /// Empty buffers.
+    spares: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    start: u64,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl Chunk {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+/// A piece of the stream that is to be written.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    chunk: Arc<Vec<u8>>,
+    offset: usize,
+    /// What comes after it.
+    pub(crate) end: u64,
+}
+
+impl Rest {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.chunk[self.offset..]
+    }
+}
+
+/// The other side says that it has, or wants, what it cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it has {said} bytes of the stream, it says; bytes {arrived} to {end} may be")]
+pub(crate) struct Impossible {
+    said: u64,
+    arrived: u64,
+    end: u64,
+}
+
+impl Unacknowledged {
+    /// Bytes that are kept.
+    pub(crate) const fn bytes(&self) -> usize {
+        (self.end - self.arrived) as usize
+    }
+
+    /// Adds a batch to the stream. What is left of it is an empty buffer to be used again.
+    pub(crate) fn append(&mut self, batch: &mut Vec<u8>) {
+        match batch.len() {
+            0 => return,
+            1..SMALL => self.gather(batch),
+            SMALL..=LONGEST_CHUNK => self.push(std::mem::take(batch)),
+            _ => batch.chunks(LONGEST_CHUNK).for_each(|chunk| self.push(chunk.to_vec())),
+        }
+        batch.clear();
+    }
+
+    fn gather(&mut self, batch: &[u8]) {
+        // One that is being written stays as it is.
+        let tail = self.chunks.back_mut().and_then(|chunk| Arc::get_mut(&mut chunk.bytes));
+        match tail {
+            Some(tail) if tail.len() + batch.len() <= GATHERED => {
+                tail.extend_from_slice(batch);
+                self.end += batch.len() as u64;
+            }
+            _ => self.push(batch.to_vec()),
+        }
+    }
+
+    fn push(&mut self, bytes: Vec<u8>) {
+        let start = self.end;
+        self.end += bytes.len() as u64;
+        self.chunks.push_back(Chunk { start, bytes: Arc::new(bytes) });
+    }
+
+    /// What is kept from this byte on, as far as it is in one piece: what has arrived is passed over.
+    /// `None` at the end of the stream.
+    pub(crate) fn rest(&self, at: u64) -> Option<Rest> {
+        let at = at.max(self.arrived);
+        let index = self.chunks.partition_point(|chunk| chunk.end() <= at);
+        let chunk = self.chunks.get(index)?;
+        let offset = (at - chunk.start) as usize;
+        Some(Rest { chunk: chunk.bytes.clone(), offset, end: chunk.end() })
+    }
+
+    /// Everything before this has arrived. An old word changes nothing.
+    ///
+    /// # Errors
+    /// So much was never there.
+    pub(crate) fn acknowledge(&mut self, arrived: u64) -> Result<(), Impossible> {
+        if arrived > self.end {
+            return Err(self.impossible(arrived));
+        }
+        self.arrived = self.arrived.max(arrived);
+        while self.chunks.front().is_some_and(|chunk| chunk.end() <= self.arrived) {
+            self.keep_buffer();
+        }
+        Ok(())
+    }
+
+    fn keep_buffer(&mut self) {
+        let buffer = self.chunks.pop_front().and_then(|chunk| Arc::into_inner(chunk.bytes));
+        if let Some(mut buffer) = buffer
+            && self.spares.len() < SPARES
+            && buffer.capacity() <= LONGEST_SPARE
+        {
+            buffer.clear();
+            self.spares.push(buffer);
+        }
+    }
+
+    /// An empty buffer for a batch.
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        self.spares.pop().unwrap_or_default()
+    }
+
+    /// The other side wants the stream from here on.
+    ///
+    /// # Errors
+    /// So much was never there, or is there no more.
+    pub(crate) fn resume(&mut self, at: u64) -> Result<(), Impossible> {
+        if at < self.arrived {
+            return Err(self.impossible(at));
+        }
+        self.acknowledge(at)
+    }
+
+    const fn impossible(&self, said: u64) -> Impossible {
+        Impossible { said, arrived: self.arrived, end: self.end }
+    }
+}
