@@ -104,10 +104,10 @@ fn simulated_streams_keep_order_over_cuts_and_end_with_the_node() {
 /// can be made.
 #[test]
 fn simulated_connections_break_anywhere() {
-    let seeds = 0..100;
+    let seeds = 0..1000;
     let all: Vec<usize> = seeds.map(|seed| sim::simulate(seed, break_one).output).collect();
     assert!(all.contains(&0) && all.contains(&100), "{all:?}");
-    assert!(all.iter().filter(|arrived| (1..100).contains(*arrived)).count() > 30, "{all:?}");
+    assert!(all.iter().filter(|arrived| (1..100).contains(*arrived)).count() > 100, "{all:?}");
 }
 
 /// How many of a hundred bytes arrive.
