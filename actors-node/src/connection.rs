@@ -190,7 +190,10 @@ impl Drop for Turn {
         if held >= backoff::LONGEST {
             self.session.has_held();
         }
-        self.session.end(self.number);
+        // The last words to a life that was declared dead are said whatever it says.
+        if !self.session.is_over() {
+            self.session.end(self.number);
+        }
         redial(&self.peers, &self.session, &self.member);
     }
 }

@@ -114,6 +114,11 @@ impl Session {
         self.0.state.lock().ended = true;
     }
 
+    /// Whether there will be no more connections.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.state.lock().ended
+    }
+
     /// Whether the caller is to make a connection now: there is none, and nobody else does.
     pub(crate) fn begin_dialling(&self) -> bool {
         let mut state = self.0.state.lock();

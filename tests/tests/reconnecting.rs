@@ -323,6 +323,33 @@ fn node_15_a_dead_life_that_connects_again_is_told() {
     });
 }
 
+/// NODE 15: so are both that have declared each other dead, also when much is still to be said before.
+#[test]
+fn node_15_both_that_declared_each_other_dead_are_told() {
+    sim::search(0..20, |sim| async move {
+        let (a, b) = pair(&sim).await;
+        let ledger = spawn(&a, &b).await;
+        let events = (a.events(), b.events());
+        sim.limit("a", "b", Some(300_000));
+        for _ in 0..500 {
+            ledger.stop(ExitReason::Error("x".repeat(1000).into()));
+        }
+        sim.cut("a", "b");
+        sim.cut("b", "a");
+        while !(a.members().is_empty() && b.members().is_empty()) {
+            sim.sleep(Duration::from_millis(100)).await;
+        }
+        sim.heal("a", "b");
+        sim.heal("b", "a");
+        sim.sleep(Duration::from_secs(5)).await;
+        for (events, other) in [(events.0, &b), (events.1, &a)] {
+            let fenced = NodeEvent::Fenced { by: other.member().clone() };
+            let seen: Vec<_> = events.try_iter().collect();
+            assert_eq!(seen.iter().filter(|event| **event == fenced).count(), 1, "{seen:?}");
+        }
+    });
+}
+
 /// A process that is gone is found out as fast as its host says so, in whatever state the connection is.
 #[test]
 fn a_killed_node_is_found_out_at_once() {
