@@ -17,15 +17,14 @@ pub(crate) async fn beat(peers: Arc<Peers>) {
         for id in peers.overflowing() {
             peers.fail(id, DownCause::Overflow);
         }
-        let known = |id| peers.known(id);
         for verdict in peers.tick() {
             match verdict {
                 Verdict::Failed(id) => peers.fail(id, DownCause::Silent),
                 Verdict::Suspected(id) => {
-                    known(id).into_iter().for_each(|m| peers.emit(NodeEvent::Suspected(m)));
+                    peers.known(id).into_iter().for_each(|m| peers.emit(NodeEvent::Suspected(m)));
                 }
                 Verdict::Recovered(id) => {
-                    known(id).into_iter().for_each(|m| peers.emit(NodeEvent::Recovered(m)));
+                    peers.known(id).into_iter().for_each(|m| peers.emit(NodeEvent::Recovered(m)));
                 }
             }
         }

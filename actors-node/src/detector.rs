@@ -7,8 +7,8 @@ use actors_core::{SystemId, host::Time};
 /// How failures are detected.
 ///
 /// The kernel closes the sockets of a killed process: its connection ends, nobody listens at its address any
-/// more, and it has failed at once. A connection that was merely lost is made again. A peer that is merely silent is *suspected* after half of `timeout` and has
-/// failed after all of it.
+/// more, and it has failed at once. A connection that was merely lost is made again. A peer that is merely
+/// silent is *suspected* after half of `timeout` and has failed after all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detection {
     /// Between two heartbeats to a peer.

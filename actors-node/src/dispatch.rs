@@ -16,7 +16,7 @@ impl Peers {
             // The connection's business.
             Frame::Heartbeat(_) => {}
             Frame::Members(members) => members.into_iter().for_each(|member| self.learn(member)),
-            Frame::Dead(member) if member.id == self.member().id => self.fenced(from),
+            Frame::Dead(member) if member.id == self.member().id => self.fenced_by(from),
             Frame::Dead(member) => self.fail(member.id, DownCause::Reported),
             Frame::Fenced => self.fenced_by(from),
             Frame::Goodbye => self.fail(from.id, DownCause::Left),

@@ -81,8 +81,8 @@ impl NodeBuilder {
         self
     }
 
-    /// How much may wait for the connection to another node, in bytes as encoded; default 1 GiB. While
-    /// more waits, messages are given back ([`SendError::Full`](actors_core::SendError::Full)), and
+    /// How much may wait for another node, or not be known to have arrived there, in bytes as encoded;
+    /// default 1 GiB. While more does, messages are given back ([`SendError::Full`](actors_core::SendError::Full)), and
     /// [`Link::send_wait`](actors_core::Link::send_wait) waits. All else passes the bound: answers,
     /// starts, exits. A node that leaves twice as much and a longest message unread is declared dead.
     pub const fn outbox_bound(mut self, bytes: usize) -> Self {

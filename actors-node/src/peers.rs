@@ -339,7 +339,8 @@ impl Peers {
 
     /// A node has declared this one dead: there is nothing more to say to it.
     pub(crate) fn fenced_by(self: &Arc<Self>, by: &Member) {
-        self.fenced(by);
+        self.state.lock().fenced_by.insert(by.id);
+        self.emit(NodeEvent::Fenced { by: by.clone() });
         self.fail(by.id, DownCause::ConnectionLost);
     }
 
@@ -366,12 +367,6 @@ impl Peers {
         self.system.disconnected(id, &reason);
         self.hosting.owner_failed(id);
         self.emit(NodeEvent::Down { member: peer.member, cause });
-    }
-
-    /// A peer has declared this node dead.
-    pub(crate) fn fenced(&self, by: &Member) {
-        self.state.lock().fenced_by.insert(by.id);
-        self.emit(NodeEvent::Fenced { by: by.clone() });
     }
 
     pub(crate) fn tick(&self) -> Vec<Verdict> {

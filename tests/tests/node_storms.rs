@@ -168,6 +168,9 @@ fn settle(world: &World, tree: &Tree, dead: &BTreeSet<String>) {
     world.all_run_once(tree, dead);
     let told = failures(&tree.events);
     assert!(told.is_subset(dead), "{told:?}");
+    // A spare may have been lost before it had anything.
+    let workplaces = dead.iter().filter(|name| name.starts_with('n')).cloned().collect();
+    assert!(told.is_superset(&workplaces), "{told:?}");
     assert!(world.system.block_on(tree.supervisor.count_children()).is_ok(), "within its limits");
     world.head.leave();
 }

@@ -3,6 +3,8 @@
 //!
 //! The frames are written down in `docs/formats.md`.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod documented;
 mod error;
 mod line;
 mod offer;

@@ -306,39 +306,12 @@ fn node_24_what_is_too_long_or_does_not_decode_ends_a_hand_shake() {
     }
 }
 
-/// Not random at all: for a hand-shake that is the same each time.
-struct Always(u8);
-
-impl Random for Always {
-    fn next(&self) -> u64 {
-        0
-    }
-
-    fn fill(&self, bytes: &mut [u8]) -> std::io::Result<()> {
-        bytes.fill(self.0);
-        Ok(())
-    }
-}
-
 /// `docs/formats.md` shows what is really said.
 #[test]
 fn the_hand_shake_is_as_documented() {
     sim::simulate(1, |sim| async move {
         let (a, b, eve) = (sim.node("a"), sim.node("b"), sim.node("eve"));
-        let us = |id: u64, name: &str, byte| Us {
-            cluster: "default".into(),
-            member: Member {
-                id: SystemId(id),
-                name: name.into(),
-                address: format!("127.0.0.1:400{id}"),
-            },
-            longest: 1 << 20,
-            secret: Secret::new(SECRET).unwrap(),
-            tls: None,
-            offer: Offer::OURS,
-            random: Arc::new(Always(byte)),
-        };
-        let (a_us, b_us) = (us(1, "a", 2), us(2, "b", 1));
+        let (a_us, b_us) = (documented::acceptor(), documented::dialler());
         let (mut door, mut tap) = (listen(&a).await, listen(&eve).await);
         let (at_a, at_eve) = (door.address(), tap.address());
         let overhear = async {
