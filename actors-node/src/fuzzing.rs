@@ -1,6 +1,6 @@
 //! What the fuzz targets call: readers of what strangers and peers send.
 
-use actors_core::host::{ReadHalf, Stream};
+use actors_core::host::Stream;
 use futures_lite::{future::block_on, io};
 
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
         HandShakeError, accept, dial,
         documented::{self, LONGEST},
     },
+    incoming::Incoming,
     pieces::{self, Assembly},
     wire::Frame,
 };
@@ -16,8 +17,8 @@ use crate::{
 /// back; no more memory is held than was sent, but for room to grow.
 pub fn pieces(bytes: &[u8]) {
     let mut assembly = Assembly::new(LONGEST);
-    let mut read: ReadHalf = Box::new(io::Cursor::new(bytes.to_vec()));
-    while let Ok(Some(frame)) = block_on(assembly.read::<Frame>(&mut read)) {
+    let mut incoming = Incoming::new(Box::new(io::Cursor::new(bytes.to_vec())));
+    while let Ok(Some(frame)) = block_on(assembly.read::<Frame>(&mut incoming)) {
         assert!(assembly.held() <= 4 * bytes.len() + (1 << 17), "{} bytes", assembly.held());
         let Some(frame) = frame else { continue };
         let again = pieces::encode(&frame);

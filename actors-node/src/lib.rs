@@ -59,6 +59,7 @@ mod event;
 pub mod fuzzing;
 mod hand_shake;
 mod hosting;
+mod incoming;
 mod lanes;
 mod member;
 mod node;

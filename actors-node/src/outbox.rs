@@ -76,9 +76,12 @@ impl Outbox {
     /// Whether a message of so many bytes is taken.
     ///
     /// # Errors
-    /// It is too long, or too much waits.
+    /// It is too long, too much waits, or the session is over.
     pub(crate) fn takes(&self, bytes: usize) -> Result<(), NotTaken> {
         let queue = self.0.queue.lock();
+        if queue.closed {
+            return Err(NotTaken::NoConnection);
+        }
         let limit = queue.longest;
         if bytes > limit {
             return Err(NotTaken::TooLong { bytes, limit });
@@ -87,6 +90,10 @@ impl Outbox {
             return Err(NotTaken::Full);
         }
         Ok(())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.queue.lock().closed
     }
 
     /// Done when a message may be taken again.

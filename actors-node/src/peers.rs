@@ -350,6 +350,8 @@ impl Peers {
         state.dead.insert(id);
         state.detector.removed(id);
         let Some(peer) = state.peers.remove(&id) else { return };
+        // Nothing more that it says is taken.
+        peer.session.end_all();
         // Its connection ends because this node is dead to it: no verdict is to come of that.
         let fenced_us = state.fenced_by.contains(&id);
         drop(state);

@@ -7,9 +7,9 @@ mod tests;
 
 use std::{collections::BTreeMap, io};
 
-use actors_core::host::ReadHalf;
-use futures_lite::AsyncReadExt;
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::incoming::Incoming;
 
 /// The longest value, and the longest part of one, that goes in one piece, in bytes.
 pub(crate) const LONGEST_VALUE: usize = 1 << 16;
@@ -18,7 +18,7 @@ pub(crate) const TRANSFERS: usize = 64;
 /// Bytes before a whole value.
 pub(crate) const WHOLE_HEADER: usize = 5;
 /// The longest piece, without its length.
-const LONGEST_PIECE: usize = 1 + 4 + 8 + LONGEST_VALUE;
+pub(crate) const LONGEST_PIECE: usize = 1 + 4 + 8 + LONGEST_VALUE;
 
 const WHOLE: u8 = 0;
 const FIRST_PART: u8 = 1;
@@ -66,7 +66,6 @@ pub(crate) struct Assembly {
     /// The longest value that is taken, in bytes.
     longest: usize,
     open: BTreeMap<u32, Transfer>,
-    piece: Vec<u8>,
     /// Bytes of the pieces that were taken so far.
     received: u64,
 }
@@ -78,7 +77,7 @@ struct Transfer {
 
 impl Assembly {
     pub(crate) const fn new(longest: usize) -> Self {
-        Self { longest, open: BTreeMap::new(), piece: Vec::new(), received: 0 }
+        Self { longest, open: BTreeMap::new(), received: 0 }
     }
 
     /// Bytes of the pieces that were read so far, all of them whole.
@@ -95,24 +94,11 @@ impl Assembly {
     /// safe: a piece that was not read to its end was not read.
     pub(crate) async fn read<T: DeserializeOwned>(
         &mut self,
-        read: &mut ReadHalf,
+        incoming: &mut Incoming,
     ) -> io::Result<Option<Option<T>>> {
-        let mut length = [0; 4];
-        match read.read(&mut length[..1]).await? {
-            0 => return Ok(None),
-            _ => read.read_exact(&mut length[1..]).await?,
-        }
-        let length = u32::from_le_bytes(length) as usize;
-        if !(1..=LONGEST_PIECE).contains(&length) {
-            let most = LONGEST_PIECE;
-            return Err(invalid(format!("a piece of {length} bytes; 1 to {most} are taken")));
-        }
-        let mut piece = std::mem::take(&mut self.piece);
-        piece.resize(length, 0);
-        read.read_exact(&mut piece).await?;
-        let value = self.take(&piece);
-        self.received += 4 + length as u64;
-        self.piece = piece;
+        let Some(piece) = incoming.piece().await? else { return Ok(None) };
+        let value = self.take(piece);
+        self.received += 4 + piece.len() as u64;
         value.map(Some)
     }
 
@@ -170,7 +156,7 @@ impl Assembly {
 
     #[cfg(any(test, fuzzing))]
     pub(crate) fn held(&self) -> usize {
-        self.piece.capacity() + self.open.values().map(|t| t.bytes.capacity()).sum::<usize>()
+        self.open.values().map(|t| t.bytes.capacity()).sum::<usize>()
     }
 }
 
@@ -196,6 +182,6 @@ pub(crate) fn is_malformed(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|error| error.is::<Malformed>())
 }
 
-fn invalid(text: String) -> io::Error {
+pub(crate) fn invalid(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, Malformed(text))
 }

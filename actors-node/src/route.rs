@@ -1,13 +1,13 @@
 //! The way of parcels to other nodes.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use actors_core::{
     ActorId, BoxFuture, SystemId,
     remote::{NotTaken, Parcel, Route, Router},
 };
 
-use crate::{peers::Peers, wire::Frame};
+use crate::{outbox::Outbox, peers::Peers, wire::Frame};
 
 /// The routes of a system that is a node.
 pub(crate) struct Routes(Weak<Peers>);
@@ -20,25 +20,39 @@ impl Routes {
 
 impl Router for Routes {
     fn route(&self, node: SystemId) -> Arc<dyn Route> {
-        Arc::new(PeerRoute { peers: self.0.clone(), node })
+        Arc::new(PeerRoute { peers: self.0.clone(), node, outbox: OnceLock::new() })
     }
 }
 
 struct PeerRoute {
     peers: Weak<Peers>,
     node: SystemId,
+    /// That of the node's session, from when it is a member: a life has one.
+    outbox: OnceLock<Outbox>,
+}
+
+impl PeerRoute {
+    fn outbox(&self) -> Option<&Outbox> {
+        if let Some(outbox) = self.outbox.get() {
+            return Some(outbox);
+        }
+        let outbox = self.peers.upgrade()?.outbox(self.node)?;
+        Some(self.outbox.get_or_init(|| outbox))
+    }
 }
 
 impl Route for PeerRoute {
     fn forward(&self, to: ActorId, parcel: Parcel) -> Result<(), NotTaken> {
-        let way = self.peers.upgrade().and_then(|peers| Some((peers.outbox(self.node)?, peers)));
-        let Some((outbox, peers)) = way else {
-            return Err(NotTaken::NoConnection);
-        };
+        let peers = self.peers.upgrade().ok_or(NotTaken::NoConnection)?;
+        let outbox = self.outbox().ok_or(NotTaken::NoConnection)?;
         let mut sender = None;
-        if let Parcel::Message { body, name, from, .. } = &parcel {
-            outbox.takes(body.len() + name.len())?;
-            sender = *from;
+        match &parcel {
+            Parcel::Message { body, name, from, .. } => {
+                outbox.takes(body.len() + name.len())?;
+                sender = *from;
+            }
+            _ if outbox.is_closed() => return Err(NotTaken::NoConnection),
+            _ => {}
         }
         let frame = match parcel {
             Parcel::Message { name, body, from: _, epoch, reply } => {
@@ -58,8 +72,7 @@ impl Route for PeerRoute {
     }
 
     fn room(&self) -> BoxFuture<'static, ()> {
-        let outbox = self.peers.upgrade().and_then(|peers| peers.outbox(self.node));
-        match outbox.and_then(|outbox| outbox.room()) {
+        match self.outbox().and_then(Outbox::room) {
             Some(room) => Box::pin(room),
             None => Box::pin(std::future::ready(())),
         }

@@ -8,6 +8,7 @@ use futures_lite::future::or;
 use crate::{
     DownCause, NodeEvent,
     connection::{Open, Turn},
+    incoming::Incoming,
     outbox::ACKNOWLEDGED_EVERY,
     peers::Peers,
     pieces,
@@ -45,23 +46,27 @@ async fn write(peers: Arc<Peers>, session: Session, number: u64, mut write: Writ
 }
 
 /// Until the connection ends. What was read whole has arrived, whatever becomes of the connection.
-async fn read(turn: &Turn, mut arrived: Arrived, mut read: ReadHalf) {
+async fn read(turn: &Turn, mut arrived: Arrived, read: ReadHalf) {
     let Turn { peers, member, session, number, .. } = turn;
+    let (mut incoming, mut heard) = (Incoming::new(read), 0);
     let mut told = arrived.assembly().received();
     while session.current() == *number {
-        let frame = match arrived.assembly().read::<Frame>(&mut read).await {
+        let frame = match arrived.assembly().read::<Frame>(&mut incoming).await {
             Ok(Some(frame)) => frame,
             Ok(None) => return,
             Err(error) => return broken(turn, &error),
         };
-        if !peers.is_member(member.id) {
+        if session.is_over() {
             // It was declared dead here, and nothing it says counts, but that it has done the same.
             if matches!(frame, Some(Frame::Fenced)) {
                 return peers.emit(NodeEvent::Fenced { by: member.clone() });
             }
             continue;
         }
-        peers.heard(member);
+        if heard != incoming.reads() {
+            heard = incoming.reads();
+            peers.heard(member);
+        }
         let received = arrived.assembly().received();
         session.note_received(received);
         if received - told >= ACKNOWLEDGED_EVERY {

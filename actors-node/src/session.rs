@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -27,6 +27,8 @@ struct Inner {
     current: AtomicU64,
     /// Bytes of the other side's stream that are here.
     received: AtomicU64,
+    /// There will be no more connections. Written with the state locked.
+    ended: AtomicBool,
     changed: Event,
 }
 
@@ -38,8 +40,6 @@ struct State {
     /// Whether a task tries to make a connection.
     dialling: bool,
     backoff: Backoff,
-    /// There will be no more connections.
-    ended: bool,
     /// What has arrived, and parts of what has not; `None` while a connection reads.
     arrived: Option<Assembly>,
 }
@@ -49,10 +49,16 @@ impl Session {
     pub(crate) fn new(outbox: Outbox, longest_value: usize) -> Self {
         let arrived = Some(Assembly::new(longest_value));
         let backoff = Backoff::default();
-        let state = State { newest: 0, agreed: 0, dialling: false, backoff, ended: false, arrived };
+        let state = State { newest: 0, agreed: 0, dialling: false, backoff, arrived };
         let state = Mutex::new(state);
-        let (current, received) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { outbox, state, current, received, changed: Event::new() }))
+        Self(Arc::new(Inner {
+            outbox,
+            state,
+            current: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            changed: Event::new(),
+        }))
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {
@@ -83,7 +89,7 @@ impl Session {
     pub(crate) fn begin(&self, number: u64, unless_after: Option<u64>) -> bool {
         let mut state = self.0.state.lock();
         let overtaken = unless_after.is_some_and(|began| self.has_newer(began));
-        if state.ended || overtaken || number <= state.newest {
+        if self.is_over() || overtaken || number <= state.newest {
             return false;
         }
         state.newest = number;
@@ -111,18 +117,19 @@ impl Session {
 
     /// There will be no more connections. The one that there is may say its last words.
     pub(crate) fn end_all(&self) {
-        self.0.state.lock().ended = true;
+        let _state = self.0.state.lock();
+        self.0.ended.store(true, Ordering::Release);
     }
 
     /// Whether there will be no more connections.
     pub(crate) fn is_over(&self) -> bool {
-        self.0.state.lock().ended
+        self.0.ended.load(Ordering::Acquire)
     }
 
     /// Whether the caller is to make a connection now: there is none, and nobody else does.
     pub(crate) fn begin_dialling(&self) -> bool {
         let mut state = self.0.state.lock();
-        let wanted = !state.ended && !state.dialling && self.current() == 0;
+        let wanted = !self.is_over() && !state.dialling && self.current() == 0;
         state.dialling |= wanted;
         wanted
     }
@@ -130,7 +137,7 @@ impl Session {
     /// Whether the caller need not go on with that: there is a connection, or none will be.
     pub(crate) fn end_dialling(&self) -> bool {
         let mut state = self.0.state.lock();
-        let done = state.ended || self.current() != 0;
+        let done = self.is_over() || self.current() != 0;
         state.dialling &= !done;
         done
     }

@@ -6,11 +6,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use actors_core::{SystemId, host::ReadHalf};
+use actors_core::SystemId;
 use futures_lite::{AsyncWrite, future};
 
 use super::*;
-use crate::pieces::Assembly;
+use crate::{incoming::Incoming, pieces::Assembly};
 
 /// A connection that takes so many bytes and then breaks.
 struct Line {
@@ -89,8 +89,8 @@ impl Pair {
 
     fn read(&mut self, bytes: Vec<u8>) {
         let (before, all) = (self.assembly.received(), bytes.len() as u64);
-        let mut half: ReadHalf = Box::new(futures_lite::io::Cursor::new(bytes));
-        while let Ok(Some(frame)) = future::block_on(self.assembly.read::<Frame>(&mut half)) {
+        let mut incoming = Incoming::new(Box::new(futures_lite::io::Cursor::new(bytes)));
+        while let Ok(Some(frame)) = future::block_on(self.assembly.read::<Frame>(&mut incoming)) {
             if let Some(Frame::Message { to, body, .. }) = frame {
                 self.arrived.push((to.serial, body.len()));
             }

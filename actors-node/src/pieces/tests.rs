@@ -6,10 +6,10 @@ use crate::{vectors, wire::Frame};
 const LONGEST: usize = 1 << 30;
 
 fn read_all(bytes: &[u8], assembly: &mut Assembly) -> io::Result<Vec<Frame>> {
-    let mut half: ReadHalf = Box::new(futures_lite::io::Cursor::new(bytes.to_vec()));
+    let mut incoming = Incoming::new(Box::new(futures_lite::io::Cursor::new(bytes.to_vec())));
     futures_lite::future::block_on(async {
         let mut frames = Vec::new();
-        while let Some(frame) = assembly.read(&mut half).await? {
+        while let Some(frame) = assembly.read(&mut incoming).await? {
             frames.extend(frame);
         }
         Ok(frames)

@@ -1,0 +1,75 @@
+//! The systems, one file each: the same workloads in the same order by the same names.
+
+use std::{any::Any, time::Duration};
+
+use clap::ValueEnum;
+
+use crate::{measure::Sample, workload::Workload};
+
+mod actors;
+#[cfg(feature = "kameo")]
+mod kameo;
+#[cfg(feature = "ractor")]
+mod ractor;
+mod raw;
+mod tokio;
+
+/// Whoever has not heard of a failure by then never will, is said.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// Ours, on async-std.
+    Actors,
+    /// Blocking sockets and threads.
+    Raw,
+    /// Tokio's sockets and tasks.
+    Tokio,
+    #[cfg(feature = "ractor")]
+    Ractor,
+    #[cfg(feature = "kameo")]
+    Kameo,
+}
+
+impl Name {
+    /// Whether it has an answer to the workload.
+    pub(crate) fn can(self, workload: Workload) -> bool {
+        match self {
+            Self::Raw => workload.fault().is_none() && workload != Workload::Callers,
+            Self::Tokio => workload.fault().is_none(),
+            _ => true,
+        }
+    }
+}
+
+/// What serves until it is dropped, and where.
+pub(crate) type Server = (Box<dyn Any>, String);
+
+pub(crate) fn serve(system: Name) -> anyhow::Result<Server> {
+    match system {
+        Name::Actors => actors::serve(),
+        Name::Raw => raw::serve(),
+        Name::Tokio => tokio::serve(),
+        #[cfg(feature = "ractor")]
+        Name::Ractor => ractor::serve(),
+        #[cfg(feature = "kameo")]
+        Name::Kameo => kameo::serve(),
+    }
+}
+
+pub(crate) fn work(
+    system: Name,
+    workload: Workload,
+    address: &str,
+    n: u64,
+) -> anyhow::Result<Sample> {
+    match system {
+        Name::Actors => actors::work(workload, address, n),
+        Name::Raw => raw::work(workload, address, n),
+        Name::Tokio => tokio::work(workload, address, n),
+        #[cfg(feature = "ractor")]
+        Name::Ractor => ractor::work(workload, address, n),
+        #[cfg(feature = "kameo")]
+        Name::Kameo => kameo::work(workload, address, n),
+    }
+}
