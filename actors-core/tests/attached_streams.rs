@@ -5,7 +5,7 @@ mod common;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -112,15 +112,16 @@ fn items_come_in_order_and_then_the_end() {
     });
 }
 
-/// Holds the actor up for good.
-struct Hold;
+/// Says that it is handled, and holds the actor up for good.
+struct Hold(Arc<AtomicBool>);
 
 impl Message for Hold {
     type Reply = ();
 }
 
 impl Handler<Hold> for Reader {
-    async fn handle(&mut self, _: Hold, _cx: &mut Context<Self>) {
+    async fn handle(&mut self, Hold(held): Hold, _cx: &mut Context<Self>) {
+        held.store(true, Ordering::Relaxed);
         std::future::pending().await
     }
 }
@@ -134,9 +135,9 @@ fn a_stream_does_not_run_ahead_of_its_actor() {
         {
             let pulled = Pulled::default();
             reader.call(Attach(pulled.counting(), false)).await.unwrap();
-            while reader.send(Hold).is_err() {
-                system.host().clock.sleep(Duration::from_micros(10)).await;
-            }
+            let held = Arc::new(AtomicBool::new(false));
+            until(&system, || reader.send(Hold(held.clone())).is_ok()).await;
+            until(&system, || held.load(Ordering::Relaxed)).await;
             let mut before = None;
             while before != Some(pulled.count()) {
                 before = Some(pulled.count());

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use actors_core::{
     Actor, ActorId, CallError, Context, DeadLetterCause, ExitReason, Handler, Link, Message,
@@ -206,6 +206,10 @@ fn full_members_are_passed_over() {
             }
         };
         assert!(matches!(full, SendError::Full(_)));
+        // Once it has taken up the one that it does not get done with, it takes up no more.
+        while stuck.info().handled == 0 {
+            system.host().clock.sleep(Duration::from_micros(100)).await;
+        }
         let free = system.spawn(Counter { stuck: false, count: 0 });
         pool.add(free.clone());
         for n in 0..20 {
