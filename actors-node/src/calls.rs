@@ -1,11 +1,12 @@
 //! Questions to other nodes that wait for an answer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use actors_core::{ActorId, CallError, GroupEpoch, ReplyTo, StartError, SystemId};
 use parking_lot::Mutex;
 
 use crate::{
+    outbox::Outbox,
     peers::Peers,
     wire::{Body, Frame},
 };
@@ -25,16 +26,17 @@ enum Pending {
 }
 
 impl Calls {
-    pub(crate) fn ask(&self, node: SystemId, reply: ReplyTo<Vec<u8>>) -> u64 {
+    /// The number of a new question, and how many there are.
+    pub(crate) fn ask(&self, node: SystemId, reply: ReplyTo<Vec<u8>>) -> (u64, usize) {
         self.insert(node, Pending::Answer(reply))
     }
 
-    fn insert(&self, node: SystemId, pending: Pending) -> u64 {
+    fn insert(&self, node: SystemId, pending: Pending) -> (u64, usize) {
         let mut state = self.0.lock();
         state.next += 1;
         let call = state.next;
         state.pending.insert(call, (node, pending));
-        call
+        (call, state.pending.len())
     }
 
     fn take(&self, call: u64) -> Option<Pending> {
@@ -116,26 +118,27 @@ impl Peers {
     ) -> Result<u32, StartError> {
         let lost = || StartError::NoConnection { node: self.name_of(on) };
         let (tx, rx) = futures_channel();
-        let call = self.calls.insert(on, Pending::Start(tx));
+        let (call, _) = self.calls.insert(on, Pending::Start(tx));
         if !self.send(on, &frame(call)) {
             self.calls.take(call);
             return Err(lost());
         }
         rx.await.unwrap_or_else(|| Err(lost()))
     }
+}
 
-    /// The way back of an answer to a question from another node.
-    pub(crate) fn answer_to(self: &Arc<Self>, from: SystemId, call: u64) -> ReplyTo<Vec<u8>> {
-        let peers = self.clone();
-        ReplyTo::to_function(move |answer: Result<Vec<u8>, CallError>| {
-            let limit = peers.longest_to(from);
-            let answer = answer.and_then(|body| match body.len() {
-                bytes if bytes > limit => Err(CallError::TooLong { bytes, limit }),
-                _ => Ok(Body(body)),
-            });
-            peers.send(from, &Frame::Reply { call, answer });
-        })
-    }
+/// The way back of an answer to a question that came from there.
+pub(crate) fn answer_to(outbox: &Outbox, call: u64) -> ReplyTo<Vec<u8>> {
+    let outbox = outbox.clone();
+    outbox.asked();
+    ReplyTo::to_function(move |answer: Result<Vec<u8>, CallError>| {
+        let limit = outbox.longest();
+        let answer = answer.and_then(|body| match body.len() {
+            bytes if bytes > limit => Err(CallError::TooLong { bytes, limit }),
+            _ => Ok(Body(body)),
+        });
+        outbox.answer(&Frame::Reply { call, answer });
+    })
 }
 
 /// A reply that an async function can wait for; `None` when it is dropped unanswered.

@@ -6,12 +6,14 @@ use actors_core::remote::Parcel;
 
 use crate::{
     DownCause, Member,
+    calls::answer_to,
     peers::Peers,
+    session::Session,
     wire::{Body, Frame},
 };
 
 impl Peers {
-    pub(crate) fn receive(self: &Arc<Self>, from: &Member, frame: Frame) {
+    pub(crate) fn receive(self: &Arc<Self>, from: &Member, session: &Session, frame: Frame) {
         match frame {
             // The connection's business.
             Frame::Heartbeat(_) => {}
@@ -21,7 +23,7 @@ impl Peers {
             Frame::Fenced => self.fenced_by(from),
             Frame::Goodbye => self.fail(from.id, DownCause::Left),
             Frame::Message { to, name, body, epoch, call } => {
-                let reply = call.map(|call| self.answer_to(from.id, call));
+                let reply = call.map(|call| answer_to(session.outbox(), call));
                 let parcel = Parcel::Message { name: name.into(), body, from: None, epoch, reply };
                 self.system().deliver(from.id, to, parcel);
             }

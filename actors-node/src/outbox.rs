@@ -1,15 +1,20 @@
 //! Frames on their way to one peer: never waits, written in batches, kept until they have arrived.
 
+mod line;
 #[cfg(test)]
 mod tests;
 
-use std::{io, sync::Arc};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use actors_core::{ActorId, host::WriteHalf, remote::NotTaken};
+use actors_core::{ActorId, remote::NotTaken};
 use event_listener::{Event, EventListener};
-use futures_lite::AsyncWriteExt;
 use parking_lot::Mutex;
 
+pub(crate) use self::line::Writing;
+use self::line::Line;
 use crate::{
     lanes::Lanes,
     pieces::{self, LONGEST_VALUE},
@@ -25,12 +30,20 @@ pub(crate) const ACKNOWLEDGED_EVERY: u64 = 256 << 10;
 /// would else wait for the next word of the other side.
 const ON_THE_WAY: usize = 2 * ACKNOWLEDGED_EVERY as usize;
 
+/// With so many questions under way each goes at once, and so do the answers. With more they go
+/// together: that is less work for each.
+pub(crate) const FEW: usize = 2;
+
 /// The queue of one session. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Outbox(Arc<Inner>);
 
 struct Inner {
     queue: Mutex<Queue>,
+    /// The connection that there is. Locked before the queue.
+    line: Mutex<Option<Line>>,
+    /// Questions of the other side that are not answered.
+    asked: AtomicUsize,
     changed: Event,
     room: Event,
     /// Messages are not taken while this many bytes wait.
@@ -59,7 +72,14 @@ impl Outbox {
             last: None,
             closed: false,
         });
-        Self(Arc::new(Inner { queue, changed: Event::new(), room: Event::new(), bound }))
+        Self(Arc::new(Inner {
+            queue,
+            line: Mutex::new(None),
+            asked: AtomicUsize::new(0),
+            changed: Event::new(),
+            room: Event::new(),
+            bound,
+        }))
     }
 
     /// The other side takes messages of up to so many bytes.
@@ -112,6 +132,34 @@ impl Outbox {
 
     /// Queues a frame that an actor sends, or none. False when the connection is gone.
     pub(crate) fn push(&self, frame: &Frame, from: Option<ActorId>) -> bool {
+        let pushed = self.put(frame, from);
+        self.0.changed.notify(1);
+        pushed
+    }
+
+    /// [`push`](Self::push) for one that somebody waits for: it is written here if it can be.
+    pub(crate) fn push_now(&self, frame: &Frame, from: Option<ActorId>) -> bool {
+        let pushed = self.put(frame, from);
+        if !self.write_now() {
+            self.0.changed.notify(1);
+        }
+        pushed
+    }
+
+    /// The other side asks.
+    pub(crate) fn asked(&self) {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Answers it. Among many, answers go together.
+    pub(crate) fn answer(&self, frame: &Frame) -> bool {
+        match self.0.asked.fetch_sub(1, Ordering::Relaxed) {
+            ..=FEW => self.push_now(frame, None),
+            _ => self.push(frame, None),
+        }
+    }
+
+    fn put(&self, frame: &Frame, from: Option<ActorId>) -> bool {
         // What is long is encoded while nobody waits for it.
         let encoded = (frame.weight() > LONGEST_VALUE).then(|| pieces::encode(frame));
         let mut queue = self.0.queue.lock();
@@ -122,8 +170,6 @@ impl Outbox {
             Some(value) => queue.lanes.push_value(frame.lane(), from, value),
             None => queue.lanes.push(frame, from),
         }
-        drop(queue);
-        self.0.changed.notify(1);
         true
     }
 
@@ -175,22 +221,6 @@ impl Outbox {
         self.0.queue.lock().unacknowledged.bytes()
     }
 
-    /// Writes the stream from this byte on until the outbox is closed or the connection fails.
-    pub(crate) async fn write_to(&self, write: &mut WriteHalf, mut at: u64) -> io::Result<()> {
-        loop {
-            let changed = self.0.changed.listen();
-            match self.changing(|queue| queue.next(at)) {
-                Next::Bytes(rest) => {
-                    write.write_all(rest.bytes()).await?;
-                    write.flush().await?;
-                    at = rest.end;
-                }
-                Next::Wait => changed.await,
-                Next::End => return write.close().await,
-            }
-        }
-    }
-
     /// Does what may make room, and tells who waits for it.
     fn changing<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
         let mut queue = self.0.queue.lock();
@@ -230,6 +260,11 @@ impl Queue {
             None if self.closed => Next::End,
             None => Next::Wait,
         }
+    }
+
+    /// Whether nothing is to be written after this byte.
+    fn is_dry(&self, at: u64) -> bool {
+        self.lanes.bytes() == 0 && self.unacknowledged.rest(at).is_none() && !self.closed
     }
 
     fn form_batch(&mut self) {

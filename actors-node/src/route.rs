@@ -7,7 +7,7 @@ use actors_core::{
     remote::{NotTaken, Parcel, Route, Router},
 };
 
-use crate::{outbox::Outbox, peers::Peers, wire::Frame};
+use crate::{outbox::{FEW, Outbox}, peers::Peers, wire::Frame};
 
 /// The routes of a system that is a node.
 pub(crate) struct Routes(Weak<Peers>);
@@ -54,9 +54,12 @@ impl Route for PeerRoute {
             _ if outbox.is_closed() => return Err(NotTaken::NoConnection),
             _ => {}
         }
+        let mut at_once = false;
         let frame = match parcel {
             Parcel::Message { name, body, from: _, epoch, reply } => {
-                let call = reply.map(|reply| peers.calls.ask(self.node, reply));
+                let asked = reply.map(|reply| peers.calls.ask(self.node, reply));
+                at_once = asked.is_some_and(|(_, questions)| questions <= FEW);
+                let call = asked.map(|(call, _)| call);
                 Frame::Message { to, name: name.to_string(), body, epoch, call }
             }
             Parcel::Stop(reason) => Frame::Stop(to, reason),
@@ -65,7 +68,11 @@ impl Route for PeerRoute {
             Parcel::Down(down) => Frame::Down(down),
         };
         // An outbox that closes just now is a connection that is lost: so is what was on its way.
-        if !outbox.push(&frame, sender) {
+        let pushed = match at_once {
+            true => outbox.push_now(&frame, sender),
+            false => outbox.push(&frame, sender),
+        };
+        if !pushed {
             peers.calls.fail(self.node, &peers.name_of(self.node));
         }
         Ok(())

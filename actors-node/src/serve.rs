@@ -2,14 +2,14 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use actors_core::host::{ReadHalf, WriteHalf};
+use actors_core::host::ReadHalf;
 use futures_lite::future::or;
 
 use crate::{
     DownCause, NodeEvent,
     connection::{Open, Turn},
     incoming::Incoming,
-    outbox::ACKNOWLEDGED_EVERY,
+    outbox::{ACKNOWLEDGED_EVERY, Writing},
     peers::Peers,
     pieces,
     session::{Arrived, Session},
@@ -27,17 +27,17 @@ pub(crate) fn serve(open: Open) {
     let Open { turn, stream, arrived, from } = open;
     let peers = turn.peers.clone();
     let (session, number) = (turn.session.clone(), turn.number);
-    let writing = write(turn.peers.clone(), session.clone(), number, stream.write, from);
-    peers.system().spawn_task(writing);
+    let writing = session.outbox().write_to(number, stream.write, from);
+    peers.system().spawn_task(write(turn.peers.clone(), session.clone(), number, writing));
     peers.system().spawn_task(async move {
         or(session.ended(number), read(&turn, arrived, stream.read)).await;
     });
 }
 
-async fn write(peers: Arc<Peers>, session: Session, number: u64, mut write: WriteHalf, from: u64) {
+async fn write(peers: Arc<Peers>, session: Session, number: u64, line: Writing) {
     let clock = &peers.system().host().clock;
     let writing = async {
-        let Err(error) = session.outbox().write_to(&mut write, from).await else { return };
+        let Err(error) = line.run().await else { return };
         tracing::debug!(%error, "write");
         clock.sleep(READ_ON).await;
         session.end(number);
@@ -76,7 +76,7 @@ async fn read(turn: &Turn, mut arrived: Arrived, read: ReadHalf) {
         match frame {
             None => {}
             Some(Frame::Heartbeat(received)) => acknowledged(turn, received),
-            Some(frame) => peers.receive(member, frame),
+            Some(frame) => peers.receive(member, session, frame),
         }
     }
 }

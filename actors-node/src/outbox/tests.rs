@@ -1,6 +1,7 @@
 //! One side's stream over many connections, as the other side reads it.
 
 use std::{
+    io,
     pin::Pin,
     sync::Mutex as StdMutex,
     task::{Context, Poll},
@@ -72,9 +73,10 @@ impl Pair {
         self.unacknowledged += usize::from(self.outbox.unacknowledged() > 0);
         self.outbox.resume(from).unwrap();
         let written = Arc::default();
-        let mut write: WriteHalf = Box::new(Line { written: Arc::clone(&written), room });
+        let line = Line { written: Arc::clone(&written), room };
         // It breaks, or waits for more to say.
-        let _ = future::block_on(future::poll_once(self.outbox.write_to(&mut write, from)));
+        let writing = self.outbox.write_to(1, Box::new(line), from);
+        let _ = future::block_on(future::poll_once(writing.run()));
         let written = std::mem::take(&mut *written.lock().unwrap());
         self.read(written);
     }
@@ -82,9 +84,9 @@ impl Pair {
     /// All that waits is written, and nobody hears it.
     fn connect_without_reading(&self) {
         let line = Line { written: Arc::default(), room: usize::MAX };
-        let mut write: WriteHalf = Box::new(line);
         let from = u64::try_from(self.outbox.unacknowledged()).unwrap();
-        let _ = future::block_on(future::poll_once(self.outbox.write_to(&mut write, from)));
+        let writing = self.outbox.write_to(1, Box::new(line), from);
+        let _ = future::block_on(future::poll_once(writing.run()));
     }
 
     fn read(&mut self, bytes: Vec<u8>) {

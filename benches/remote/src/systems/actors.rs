@@ -1,11 +1,11 @@
-//! Ours: a node as it comes, on async-std. One actor at the other side; askers are actors too.
+//! Ours: a node as it comes. One actor at the other side; askers are actors too.
 
 use std::{
     sync::mpsc,
     time::{Duration, Instant},
 };
 
-use actors_core::{Actor, Context, Handler, Link, Message, System};
+use actors_core::{Actor, Context, Handler, Link, Message, System, host::Host};
 use actors_node::{Node, NodeEvent};
 use serde::{Deserialize, Serialize};
 
@@ -77,8 +77,8 @@ impl Handler<Seen> for Sink {
     }
 }
 
-fn system(name: &str) -> System {
-    let system = System::builder().name(name).build();
+fn system(host: Host, name: &str) -> System {
+    let system = System::builder().host(host).name(name).build();
     system
         .export::<Sink>("sink")
         .message::<Short>("short")
@@ -89,15 +89,20 @@ fn system(name: &str) -> System {
     system
 }
 
-pub(super) fn serve() -> anyhow::Result<Server> {
-    let system = system("server");
+pub(super) fn serve(host: Host) -> anyhow::Result<Server> {
+    let system = system(host, "server");
     let node = system.block_on(Node::builder(&system).start())?;
     let address = node.member().address.clone();
     Ok((Box::new(node), address))
 }
 
-pub(super) fn work(workload: Workload, address: &str, n: u64) -> anyhow::Result<Sample> {
-    let system = system("client");
+pub(super) fn work(
+    host: Host,
+    workload: Workload,
+    address: &str,
+    n: u64,
+) -> anyhow::Result<Sample> {
+    let system = system(host, "client");
     let (node, sink) = system.block_on(async {
         let node = Node::builder(&system).start().await?;
         let server = node.join(address, Duration::from_secs(5)).await?;

@@ -2,6 +2,7 @@
 
 use std::{any::Any, time::Duration};
 
+use actors_core::host::Host;
 use clap::ValueEnum;
 
 use crate::{measure::Sample, workload::Workload};
@@ -21,6 +22,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) enum Name {
     /// Ours, on async-std.
     Actors,
+    /// Ours, on Tokio.
+    ActorsTokio,
     /// Blocking sockets and threads.
     Raw,
     /// Tokio's sockets and tasks.
@@ -47,7 +50,8 @@ pub(crate) type Server = (Box<dyn Any>, String);
 
 pub(crate) fn serve(system: Name) -> anyhow::Result<Server> {
     match system {
-        Name::Actors => actors::serve(),
+        Name::Actors => actors::serve(Host::async_std()),
+        Name::ActorsTokio => actors::serve(Host::tokio()),
         Name::Raw => raw::serve(),
         Name::Tokio => tokio::serve(),
         #[cfg(feature = "ractor")]
@@ -64,7 +68,8 @@ pub(crate) fn work(
     n: u64,
 ) -> anyhow::Result<Sample> {
     match system {
-        Name::Actors => actors::work(workload, address, n),
+        Name::Actors => actors::work(Host::async_std(), workload, address, n),
+        Name::ActorsTokio => actors::work(Host::tokio(), workload, address, n),
         Name::Raw => raw::work(workload, address, n),
         Name::Tokio => tokio::work(workload, address, n),
         #[cfg(feature = "ractor")]
