@@ -2,6 +2,7 @@ use std::{fmt, sync::Arc};
 
 use actors_core::{
     Actor, BoxFuture, Link, StartError,
+    remote::Birth,
     supervision::{Failure, RestartSource},
 };
 
@@ -125,6 +126,55 @@ impl<A: Actor> RestartFrom<A> {
         move || {
             let mut own = own.again();
             Box::pin(async move { own.state(None).await })
+        }
+    }
+
+    /// A constructor for an [exported](actors_core::System::export) type: children of supervisors on other nodes
+    /// restart from checkpoints as those here do. `from` is called at every start; it may have the actor
+    /// [observed](Birth::observe) too.
+    ///
+    /// What was tried before is known on the node. Where a child comes to after the loss of its node it
+    /// begins at its own level again.
+    ///
+    /// ```
+    /// use actors_checkpoint::{AutoCheckpoint, Checkpoint, Checkpointing, RestartFrom};
+    /// use actors_core::{Actor, Link, System, remote::Birth};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Default, Serialize, Deserialize, Checkpoint)]
+    /// struct Counter {
+    ///     count: u64,
+    /// }
+    ///
+    /// impl Actor for Counter {}
+    ///
+    /// # fn export(system: &System) {
+    /// system.export::<Counter>("counter").constructor(RestartFrom::constructor(
+    ///     |level1: &Link<Checkpointing>, birth: &Birth<Counter>| {
+    ///         birth.observe(AutoCheckpoint::new(level1, "counter").every_messages(100));
+    ///         Ok(RestartFrom::checkpoint(level1, "counter").or_init(Counter::default))
+    ///     },
+    /// ));
+    /// # }
+    /// ```
+    pub fn constructor<Args>(
+        from: impl Fn(&Args, &Birth<A>) -> Result<Self, StartError> + Send + Sync + 'static,
+    ) -> impl Fn(Args, Birth<A>) -> BoxFuture<'static, Result<A, StartError>> + Send + Sync + 'static
+    {
+        move |args, birth| {
+            let from = from(&args, &birth);
+            Box::pin(async move {
+                let (mut from, tried) = (from?, birth.memory::<Option<Tried>>());
+                // The first start is no restart.
+                if birth.incarnation > 1 {
+                    from.tried = *tried.lock();
+                }
+                let state = from.state(birth.last).await;
+                if birth.incarnation > 1 {
+                    *tried.lock() = from.tried;
+                }
+                state
+            })
         }
     }
 

@@ -13,8 +13,8 @@ use actors_core::{ActorId, remote::NotTaken};
 use event_listener::{Event, EventListener};
 use parking_lot::Mutex;
 
-pub(crate) use self::line::Writing;
 use self::line::Line;
+pub(crate) use self::line::Writing;
 use crate::{
     lanes::Lanes,
     pieces::{self, LONGEST_VALUE},

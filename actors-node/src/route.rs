@@ -7,7 +7,11 @@ use actors_core::{
     remote::{NotTaken, Parcel, Route, Router},
 };
 
-use crate::{outbox::{FEW, Outbox}, peers::Peers, wire::Frame};
+use crate::{
+    outbox::{FEW, Outbox},
+    peers::Peers,
+    wire::Frame,
+};
 
 /// The routes of a system that is a node.
 pub(crate) struct Routes(Weak<Peers>);

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{decode, encode};
@@ -16,6 +16,7 @@ use crate::{
     Actor, ActorId, AnyLink, BoxFuture, CallError, ExitReason, GroupEpoch, Handler, Message,
     ReplyTo, StartError, System,
     cell::{ActorCell, AnyCell},
+    observe::Observer,
     supervision::{OnExit, Seat},
 };
 
@@ -72,13 +73,44 @@ pub struct Export<'a, A> {
 }
 
 /// What a constructor gets beside its arguments.
-#[derive(Debug)]
 #[non_exhaustive]
-pub struct Birth<A> {
+pub struct Birth<A: Actor> {
     /// The system that the actor will live in.
     pub system: System,
     /// The state that the last incarnation left on this node, if there was one.
     pub last: Option<A>,
+    /// Of the life that begins: 1 for the first one, wherever that was.
+    pub incarnation: u32,
+    seat: Seat<A>,
+    memory: Memory,
+}
+
+/// What constructors keep for an address.
+type Memory = Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>;
+
+impl<A: Actor> Birth<A> {
+    /// Has the actor observed, from the next message on. Another observer is replaced.
+    pub fn observe(&self, observer: impl Observer<A>) {
+        self.seat.observe(observer);
+    }
+
+    /// What the constructor has put there in earlier starts of this actor on this node: one value of each
+    /// type, to begin with its default. It goes with the actor's place here.
+    pub fn memory<T: Default + Send + 'static>(&self) -> Arc<Mutex<T>> {
+        let mut memory = self.memory.lock();
+        let kept =
+            memory.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(Mutex::<T>::default()));
+        kept.clone().downcast().unwrap_or_else(|_| unreachable!("it is kept by its type"))
+    }
+}
+
+impl<A: Actor> fmt::Debug for Birth<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Birth")
+            .field("actor", &self.seat.any_link().id())
+            .field("incarnation", &self.incarnation)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<A: Actor> Export<'_, A> {
@@ -130,6 +162,7 @@ impl<A: Actor> Export<'_, A> {
                 seat: Seat::new(cell),
                 system: system.clone(),
                 make,
+                memory: Memory::default(),
                 args: PhantomData,
             }))
         });
@@ -167,6 +200,7 @@ struct ExportedSeat<A: Actor, F, Args> {
     seat: Seat<A>,
     system: System,
     make: Arc<F>,
+    memory: Memory,
     args: PhantomData<fn(Args)>,
 }
 
@@ -187,10 +221,11 @@ where
         incarnation: u32,
         args: Vec<u8>,
     ) -> BoxFuture<'static, Result<u32, StartError>> {
-        let (make, system) = (self.make.clone(), self.system.clone());
+        let (make, system, memory) = (self.make.clone(), self.system.clone(), self.memory.clone());
+        let seat = Seat::new(self.seat.cell().clone());
         Box::pin(self.seat.start_numbered(group, Some(incarnation), move |last| async move {
             let args = decode(&system, &args).map_err(StartError::failed)?;
-            make(args, Birth { system, last }).await
+            make(args, Birth { system, last, incarnation, seat, memory }).await
         }))
     }
 

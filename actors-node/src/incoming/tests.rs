@@ -35,10 +35,7 @@ impl<F: Fn(usize) -> usize + Unpin> AsyncRead for Bites<F> {
     }
 }
 
-fn incoming(
-    bytes: Vec<u8>,
-    bite: impl Fn(usize) -> usize + Send + Unpin + 'static,
-) -> Incoming {
+fn incoming(bytes: Vec<u8>, bite: impl Fn(usize) -> usize + Send + Unpin + 'static) -> Incoming {
     Incoming::new(Box::new(Bites { bytes, given: 0, bite, waited: false }))
 }
 
