@@ -33,9 +33,8 @@ impl Sample {
     /// Operations that were timed one by one.
     pub(crate) fn laps(mut laps: Vec<Duration>) -> Self {
         laps.sort_unstable();
-        let at = |share: f64| {
-            Some(laps[((laps.len() - 1) as f64 * share) as usize].as_nanos() as f64)
-        };
+        let at =
+            |share: f64| Some(laps[((laps.len() - 1) as f64 * share) as usize].as_nanos() as f64);
         let total = laps.iter().sum();
         Self { p50_ns: at(0.5), p99_ns: at(0.99), ..Self::time(laps.len() as u64, total) }
     }

@@ -65,11 +65,22 @@ pub(crate) fn table(workload: Workload, rows: &[Measured]) -> anyhow::Result<()>
     let lines: Vec<Line> = rows.iter().map(Line::of).collect();
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["system", "median", "× ours", "min", "max", "p50", "p99", "lost", "reordered"]);
+    table.set_header([
+        "system",
+        "median",
+        "× ours",
+        "min",
+        "max",
+        "p50",
+        "p99",
+        "lost",
+        "reordered",
+    ]);
     for line in &lines {
         let ratio = line.ns.zip(lines[0].ns).map(|(theirs, ours)| format!("{:.2}", theirs / ours));
         let never = if workload.fault().is_some() { "never" } else { "" };
-        let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.0}"));
+        let number =
+            |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.0}"));
         let count = |value: Option<u64>| value.map_or(String::new(), |value| value.to_string());
         table.add_row([
             line.system.clone(),

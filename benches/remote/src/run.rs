@@ -12,7 +12,13 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 
-use crate::{Arguments, measure::{self, Sample}, report, systems::Name, workload::Workload};
+use crate::{
+    Arguments,
+    measure::{self, Sample},
+    report,
+    systems::Name,
+    workload::Workload,
+};
 
 /// What was measured of one system in one workload, by repetition.
 pub(crate) struct Measured {
@@ -60,7 +66,8 @@ fn repetition(system: Name, workload: Workload, n: u64) -> anyhow::Result<Sample
     let mut lines = output.lines();
     let mut began = None;
     loop {
-        let line = lines.next().with_context(|| format!("the client ended: {:?}", client.0.wait()))??;
+        let line =
+            lines.next().with_context(|| format!("the client ended: {:?}", client.0.wait()))??;
         if line == "ready" {
             // Whatever the connection has to settle is done by then.
             thread::sleep(Duration::from_millis(300));

@@ -8,10 +8,6 @@ use clap::ValueEnum;
 use crate::{measure::Sample, workload::Workload};
 
 mod actors;
-#[cfg(feature = "kameo")]
-mod kameo;
-#[cfg(feature = "ractor")]
-mod ractor;
 mod raw;
 mod tokio;
 
@@ -28,10 +24,6 @@ pub(crate) enum Name {
     Raw,
     /// Tokio's sockets and tasks.
     Tokio,
-    #[cfg(feature = "ractor")]
-    Ractor,
-    #[cfg(feature = "kameo")]
-    Kameo,
 }
 
 impl Name {
@@ -54,10 +46,6 @@ pub(crate) fn serve(system: Name) -> anyhow::Result<Server> {
         Name::ActorsTokio => actors::serve(Host::tokio()),
         Name::Raw => raw::serve(),
         Name::Tokio => tokio::serve(),
-        #[cfg(feature = "ractor")]
-        Name::Ractor => ractor::serve(),
-        #[cfg(feature = "kameo")]
-        Name::Kameo => kameo::serve(),
     }
 }
 
@@ -72,9 +60,5 @@ pub(crate) fn work(
         Name::ActorsTokio => actors::work(Host::tokio(), workload, address, n),
         Name::Raw => raw::work(workload, address, n),
         Name::Tokio => tokio::work(workload, address, n),
-        #[cfg(feature = "ractor")]
-        Name::Ractor => ractor::work(workload, address, n),
-        #[cfg(feature = "kameo")]
-        Name::Kameo => kameo::work(workload, address, n),
     }
 }
