@@ -29,6 +29,10 @@ struct Arguments {
     /// A tenth of the operations.
     #[arg(long)]
     quick: bool,
+    /// A system that is another program: COMMAND is run with `server`, and says where it listens; and with
+    /// `client`, a workload, that address and a size, and says what this program says.
+    #[arg(long, value_name = "NAME=COMMAND", value_parser = run::System::external)]
+    external: Vec<run::System>,
     /// One object per line instead of tables.
     #[arg(long)]
     json: bool,

@@ -34,7 +34,7 @@ impl Line {
         let median = |of| Some(all(of)[row.samples.len() / 2]).filter(|value| value.is_finite());
         let ns = all(|sample| sample.ns);
         Self {
-            system: name(row.system),
+            system: row.system.name.clone(),
             workload: name(row.workload),
             n: row.samples[0].n,
             ns: median(|sample| sample.ns),
