@@ -1,23 +1,28 @@
 //! The heartbeat: what goes out with it, and what is looked for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use crate::{DownCause, NodeEvent, detector::Verdict, peers::Peers, wire::Frame};
+use actors_core::host::Time;
+
+use crate::{DownCause, NodeEvent, detector::Verdict, peers::Peers, session::Session, wire::Frame};
 
 /// Sends heartbeats and watches for those of others.
 pub(crate) async fn beat(peers: Arc<Peers>) {
     let clock = peers.system().host().clock.clone();
     while !peers.has_left() {
         clock.sleep(peers.detection().heartbeat).await;
-        for session in peers.sessions() {
-            if session.current() != 0 {
-                session.outbox().push(&Frame::Heartbeat(session.received()), None);
+        let connected = peers.sessions().into_iter().filter(|session| session.current() != 0);
+        for session in connected {
+            match peers.by_gossip() {
+                None => drop(session.outbox().push(&Frame::Heartbeat(session.received()), None)),
+                Some(gossip) => tend(&session, clock.now(), gossip.settings.idle),
             }
         }
         for id in peers.overflowing() {
             peers.fail(id, DownCause::Overflow);
         }
-        for verdict in peers.tick() {
+        let verdicts = if peers.by_gossip().is_none() { peers.tick() } else { Vec::new() };
+        for verdict in verdicts {
             match verdict {
                 Verdict::Failed(id) => peers.fail(id, DownCause::Silent),
                 Verdict::Suspected(id) => {
@@ -28,5 +33,17 @@ pub(crate) async fn beat(peers: Arc<Peers>) {
                 }
             }
         }
+    }
+}
+
+/// A connection that is no sign of life: the other side is told what has arrived, when something has, and
+/// that the connection may be closed.
+fn tend(session: &Session, now: Time, idle: Duration) {
+    if session.owes() {
+        session.outbox().push(&Frame::Heartbeat(session.received()), None);
+    }
+    if session.is_idle(now, idle) {
+        session.rest();
+        session.outbox().push(&Frame::Idle, None);
     }
 }

@@ -101,8 +101,9 @@ async fn welcome(peers: &Arc<Peers>, guest: Guest, began: u64) -> Result<Open, H
     if let Some(refusal) = peers.objection(&guest.member, began) {
         return Err(guest.refuse(refusal).await);
     }
+    let roster = peers.roster(guest.member.id);
     let mut connected = guest.welcome(peers.us()).await?;
-    hand_shake::send(&mut connected.stream, &peers.roster()).await?;
+    hand_shake::send(&mut connected.stream, &roster).await?;
     agree(peers, connected, began).await
 }
 
@@ -193,6 +194,10 @@ impl Drop for Turn {
         // The last words to a life that was declared dead are said whatever it says.
         if !self.session.is_over() {
             self.session.end(self.number);
+        }
+        let rests = self.session.rests() && self.session.outbox().is_quiet();
+        if self.peers.by_gossip().is_some() && rests {
+            return;
         }
         redial(&self.peers, &self.session, &self.member);
     }

@@ -16,7 +16,10 @@ impl Peers {
     pub(crate) fn receive(self: &Arc<Self>, from: &Member, session: &Session, frame: Frame) {
         match frame {
             // The connection's business.
-            Frame::Heartbeat(_) => {}
+            Frame::Heartbeat(_) | Frame::Idle => {}
+            Frame::Swim(packet) => {
+                self.gossip(|engine, now| engine.receive(from.id, packet, now));
+            }
             Frame::Members(members) => members.into_iter().for_each(|member| self.learn(member)),
             Frame::Dead(member) if member.id == self.member().id => self.fenced_by(from),
             Frame::Dead(member) => self.fail(member.id, DownCause::Reported),

@@ -1,7 +1,8 @@
 //! Nodes for [`actors_core`]: remote links and spawn, failure detection, supervision across nodes.
 //!
 //! A *node* is a process with a name; each of its lives has an identity of its own. Nodes that have
-//! joined are connected each to each. A [`Link`](actors_core::Link) to an actor on another node is
+//! joined know each other, and are connected where they use it or
+//! each to each: see [`Membership`]. A [`Link`](actors_core::Link) to an actor on another node is
 //! used like any other; what is [exported](actors_core::System::export) may cross.
 //!
 //! ```
@@ -73,12 +74,19 @@ mod route;
 mod secret;
 mod serve;
 mod session;
+mod swim;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod unacknowledged;
 #[cfg(test)]
 mod vectors;
 mod wire;
+
+/// The membership of many nodes in simulated time: what comes of it, in figures. Its interface may change.
+#[cfg(feature = "simulation")]
+pub mod simulation {
+    pub use crate::swim::figures::{Figures, Run};
+}
 
 pub use detector::Detection;
 pub use discovery::{Discovery, DiscoveryError, Dns, HostList, Slurm};
@@ -88,6 +96,7 @@ pub use member::Member;
 pub use node::{Node, NodeBuilder};
 pub use remote_child::{Hosts, RemoteAddress, RemoteChild, SuperviseRemotely};
 pub use secret::{Secret, SecretError};
+pub use swim::{Membership, Swim};
 #[cfg(feature = "test-authority")]
 pub use tls::{CertificateFiles, TestAuthority};
 #[cfg(feature = "tls")]

@@ -5,7 +5,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use serde::Serialize;
 
 use crate::{
-    Detection, Member, NodeError, NodeEvent, Secret,
+    Detection, Member, Membership, NodeError, NodeEvent, Secret,
     hand_shake::{Offer, Us},
     peers::Peers,
     redial,
@@ -18,7 +18,8 @@ const LONGEST: usize = 1 << 30;
 
 /// This process as a node of a cluster. Cheap to clone.
 ///
-/// Nodes are connected each to each. A node that has joined through any other is made known to all.
+/// A node that has joined through any other is made known to all. Nodes are connected each to each, or where
+/// they use it: see [`Membership`].
 #[derive(Clone)]
 pub struct Node(pub(crate) Arc<Peers>);
 
@@ -30,6 +31,7 @@ pub struct NodeBuilder {
     advertise: Option<String>,
     cluster: String,
     detection: Detection,
+    membership: Membership,
     secret: Option<Secret>,
     tls: Option<Tls>,
     open_to_all: bool,
@@ -97,9 +99,15 @@ impl NodeBuilder {
         self
     }
 
-    /// How failures are detected.
+    /// How failures are detected where each node is connected to each.
     pub const fn detection(mut self, detection: Detection) -> Self {
         self.detection = detection;
+        self
+    }
+
+    /// How members are known; default [`Membership::Each`]. All nodes of a cluster have the same.
+    pub const fn membership(mut self, membership: Membership) -> Self {
+        self.membership = membership;
         self
     }
 
@@ -130,11 +138,18 @@ impl NodeBuilder {
             longest: self.longest as u64,
             secret: self.secret.unwrap_or_else(Secret::none),
             tls: self.tls,
-            offer: Offer::OURS,
+            offer: Offer::ours(self.membership),
             random: self.system.host().random.clone(),
         };
         us.check()?;
-        Ok(Node(Peers::start(self.system, us, self.detection, self.bound, listener)))
+        Ok(Node(Peers::start(
+            self.system,
+            us,
+            self.detection,
+            self.membership,
+            self.bound,
+            listener,
+        )))
     }
 
     /// Whether the address may be listened on.
@@ -164,6 +179,7 @@ impl Node {
             advertise: None,
             cluster: "default".into(),
             detection: Detection::default(),
+            membership: Membership::default(),
             secret: None,
             tls: None,
             open_to_all: false,
@@ -185,6 +201,11 @@ impl Node {
     /// The other live nodes, as known here, by identity.
     pub fn members(&self) -> Vec<Member> {
         self.0.members()
+    }
+
+    /// How many connections to other nodes stand now.
+    pub fn connections(&self) -> usize {
+        self.0.sessions().iter().filter(|session| session.current() != 0).count()
     }
 
     /// Joins the cluster of the node at `address`, trying until `timeout`. Cancel safe: a join that
@@ -228,7 +249,7 @@ impl Node {
         self.0.on_event(Box::new(f));
     }
 
-    /// Waits until a member of that name is connected.
+    /// Waits until a member of that name is up.
     ///
     /// # Errors
     /// [`NodeError::Unreachable`] after `timeout`.

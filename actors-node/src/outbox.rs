@@ -5,8 +5,8 @@ mod line;
 mod tests;
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use actors_core::{ActorId, remote::NotTaken};
@@ -33,10 +33,14 @@ const ON_THE_WAY: usize = 2 * ACKNOWLEDGED_EVERY as usize;
 /// With so many questions under way each goes at once, and so do the answers. With more they go
 /// together: that is less work for each.
 pub(crate) const FEW: usize = 2;
+/// Packets that may be on their way, unheard of.
+const PACKETS: usize = 64;
 
 /// The queue of one session. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Outbox(Arc<Inner>);
+
+type Wanted = Box<dyn Fn() + Send + Sync>;
 
 struct Inner {
     queue: Mutex<Queue>,
@@ -44,6 +48,9 @@ struct Inner {
     line: Mutex<Option<Line>>,
     /// Questions of the other side that are not answered.
     asked: AtomicUsize,
+    /// Whether there is a connection, and who is told that one is wanted.
+    connected: AtomicBool,
+    wanted: OnceLock<Wanted>,
     changed: Event,
     room: Event,
     /// Messages are not taken while this many bytes wait.
@@ -59,6 +66,14 @@ struct Queue {
     longest: usize,
     last: Option<Vec<u8>>,
     closed: bool,
+    /// What was queued and is for more than the connection itself is not all written.
+    uses: bool,
+    /// The end of what was.
+    used_to: u64,
+    /// Something was queued for that since it was last asked.
+    used: bool,
+    /// Those that may be lost, since the other side last said what has arrived.
+    packets: usize,
 }
 
 impl Outbox {
@@ -71,11 +86,17 @@ impl Outbox {
             longest,
             last: None,
             closed: false,
+            uses: false,
+            used_to: 0,
+            used: false,
+            packets: 0,
         });
         Self(Arc::new(Inner {
             queue,
             line: Mutex::new(None),
             asked: AtomicUsize::new(0),
+            connected: AtomicBool::new(false),
+            wanted: OnceLock::new(),
             changed: Event::new(),
             room: Event::new(),
             bound,
@@ -166,11 +187,53 @@ impl Outbox {
         if queue.closed {
             return false;
         }
+        queue.uses |= frame.is_use();
+        queue.used |= frame.is_use();
         match encoded {
             Some(value) => queue.lanes.push_value(frame.lane(), from, value),
             None => queue.lanes.push(frame, from),
         }
+        drop(queue);
+        // A connection that ends looks for what is queued after it has said so.
+        if frame.is_use()
+            && !self.0.connected.load(Ordering::Acquire)
+            && let Some(wanted) = self.0.wanted.get()
+        {
+            wanted();
+        }
         true
+    }
+
+    /// Calls this when there is something to be said, and no connection.
+    pub(crate) fn when_wanted(&self, wanted: impl Fn() + Send + Sync + 'static) {
+        // The first counts: there is no other.
+        let _ = self.0.wanted.set(Box::new(wanted));
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.0.connected.store(connected, Ordering::Release);
+    }
+
+    /// Queues a frame that may be lost: it is, when too many went without a word of the other side.
+    pub(crate) fn push_packet(&self, frame: &Frame) {
+        let mut queue = self.0.queue.lock();
+        queue.packets += 1;
+        let takes = queue.packets <= PACKETS;
+        drop(queue);
+        if takes {
+            self.push(frame, None);
+        }
+    }
+
+    /// Whether all has arrived that is for more than the connection itself.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let queue = self.0.queue.lock();
+        !queue.uses && queue.unacknowledged.arrived() >= queue.used_to
+    }
+
+    /// Whether something was queued for more than the connection itself, since this was last asked.
+    pub(crate) fn was_used(&self) -> bool {
+        std::mem::take(&mut self.0.queue.lock().used)
     }
 
     /// Writes what is queued, then this, and ends the stream.
@@ -200,7 +263,10 @@ impl Outbox {
     /// # Errors
     /// It cannot have that.
     pub(crate) fn acknowledge(&self, received: u64) -> Result<(), Impossible> {
-        self.changing(|queue| queue.unacknowledged.acknowledge(received))
+        self.changing(|queue| {
+            queue.packets = 0;
+            queue.unacknowledged.acknowledge(received)
+        })
     }
 
     /// A new connection begins where the other side says.
@@ -208,7 +274,10 @@ impl Outbox {
     /// # Errors
     /// It cannot go on there.
     pub(crate) fn resume(&self, at: u64) -> Result<(), Impossible> {
-        self.changing(|queue| queue.unacknowledged.resume(at))
+        self.changing(|queue| {
+            queue.packets = 0;
+            queue.unacknowledged.resume(at)
+        })
     }
 
     #[cfg(test)]
@@ -280,6 +349,10 @@ impl Queue {
             pieces::append_value(&mut batch, &last);
         }
         self.unacknowledged.append(&mut batch);
+        if self.uses {
+            self.used_to = self.unacknowledged.end();
+            self.uses = self.lanes.bytes() > 0;
+        }
         batch.shrink_to(KEPT_BUFFER);
         self.spare = batch;
     }

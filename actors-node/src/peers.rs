@@ -27,6 +27,7 @@ use crate::{
     route::Routes,
     serve::part,
     session::Session,
+    swim::{Fact, Gossip, Membership, drive},
     wire::{self, Frame, Refusal, Roster},
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct Peers {
     system: System,
     us: Us,
     detection: Detection,
+    /// How members are known, if not by a connection to each.
+    swim: Option<Gossip>,
     /// Bytes that may wait for a connection before messages are refused.
     bound: usize,
     state: Mutex<State>,
@@ -60,8 +63,10 @@ struct State {
 struct Peer {
     member: Member,
     session: Session,
-    /// Whether there was a connection: it is up.
+    /// Whether it was said to be up.
     up: bool,
+    /// Whether there was a connection.
+    connected: bool,
 }
 
 impl Peers {
@@ -69,14 +74,23 @@ impl Peers {
         system: System,
         us: Us,
         detection: Detection,
+        membership: Membership,
         bound: usize,
         listener: Box<dyn Listener>,
     ) -> Arc<Self> {
         let now = system.host().clock.now();
+        let swim = match membership {
+            Membership::Each => None,
+            Membership::Swim(settings) => {
+                let seed = system.host().random.next();
+                Some(Gossip::new(us.member.clone(), settings, seed))
+            }
+        };
         let peers = Arc::new(Self {
             system,
             us,
             detection,
+            swim,
             bound,
             door: Arc::default(),
             state: Mutex::new(State {
@@ -95,6 +109,7 @@ impl Peers {
         peers.system.set_router(Arc::new(Routes::of(&peers)));
         peers.system.spawn_task(accept(peers.clone(), listener));
         peers.system.spawn_task(beat(peers.clone()));
+        peers.system.spawn_task(drive(peers.clone()));
         peers
     }
 
@@ -109,6 +124,11 @@ impl Peers {
     /// This node, as it shows itself to another.
     pub(crate) const fn us(&self) -> &Us {
         &self.us
+    }
+
+    /// What knows the members, if they are not known by connections.
+    pub(crate) const fn by_gossip(&self) -> Option<&Gossip> {
+        self.swim.as_ref()
     }
 
     pub(crate) const fn detection(&self) -> Detection {
@@ -171,9 +191,27 @@ impl Peers {
         outbox.is_some_and(|outbox| outbox.push(frame, None))
     }
 
+    /// Queues what may be lost, and is of no use if it comes late.
+    pub(crate) fn send_packet(&self, to: SystemId, frame: &Frame) {
+        if let Some(outbox) = self.outbox(to) {
+            outbox.push_packet(frame);
+        }
+    }
+
     pub(crate) fn broadcast(&self, frame: &Frame) {
         for session in self.sessions() {
             session.outbox().push(frame, None);
+        }
+    }
+
+    /// Something is to go to a member that there is no connection to.
+    fn connect(self: &Arc<Self>, id: SystemId) {
+        let way = {
+            let state = self.state.lock();
+            state.peers.get(&id).map(|peer| (peer.session.clone(), peer.member.clone()))
+        };
+        if let Some((session, member)) = way {
+            redial(self, &session, &member);
         }
     }
 
@@ -213,19 +251,33 @@ impl Peers {
         self.changed.notify(usize::MAX);
     }
 
-    pub(crate) fn roster(&self) -> Roster {
+    /// For a node that comes. Where members are known by gossip, who is known as one knows them too.
+    pub(crate) fn roster(&self, guest: SystemId) -> Roster {
         let state = self.state.lock();
-        let members = state.peers.values().map(|peer| peer.member.clone()).collect();
+        if self.swim.is_some() && state.peers.contains_key(&guest) {
+            return Roster { members: Vec::new(), dead: Vec::new() };
+        }
+        let own = self.swim.is_some().then(|| self.us.member.clone());
+        let members = state.peers.values().map(|peer| peer.member.clone()).chain(own).collect();
         Roster { members, dead: state.dead.iter().copied().collect() }
     }
 
     /// Hears of a member. Of two nodes, the one with the lower identity connects.
     pub(crate) fn learn(self: &Arc<Self>, member: Member) {
-        if self.add(&member)
+        if self.add(&member, Fact::Listed)
+            && self.swim.is_none()
             && self.member().id < member.id
             && let Some(session) = self.session_of(member.id)
         {
             redial(self, &session, &member);
+        }
+    }
+
+    /// What a node has said which did not know this one.
+    pub(crate) fn learn_all(self: &Arc<Self>, members: Vec<Member>) {
+        match self.swim {
+            None => members.into_iter().for_each(|member| self.learn(member)),
+            Some(_) => self.gossip(|engine, now| engine.learn(Fact::Roster(members), now)),
         }
     }
 
@@ -238,20 +290,33 @@ impl Peers {
     }
 
     /// False if it is known or dead. A new incarnation under a name ends the old one.
-    fn add(self: &Arc<Self>, member: &Member) -> bool {
+    fn add(self: &Arc<Self>, member: &Member, fact: fn(Arc<Member>) -> Fact) -> bool {
         let mut state = self.state.lock();
         let known = member.id == self.member().id || state.peers.contains_key(&member.id);
         if known || state.dead.contains(&member.id) {
             return false;
         }
-        state.detector.connected(member.id, self.system.host().clock.now());
+        if self.swim.is_none() {
+            state.detector.connected(member.id, self.system.host().clock.now());
+        }
         let same_name = |peer: &&Peer| peer.member.name == member.name;
         let replaced = state.peers.values().find(same_name).map(|peer| peer.member.id);
-        let peer = Peer { member: member.clone(), session: self.new_session(), up: false };
+        let (session, up) = (self.new_session(), self.swim.is_some());
+        if up {
+            let (this, id) = (Arc::downgrade(self), member.id);
+            session.outbox().when_wanted(move || {
+                this.upgrade().iter().for_each(|peers| peers.connect(id));
+            });
+        }
+        let peer = Peer { member: member.clone(), session, up, connected: false };
         state.peers.insert(member.id, peer);
         drop(state);
         if let Some(old) = replaced {
             self.fail(old, DownCause::Replaced);
+        }
+        if up {
+            self.emit(NodeEvent::Up(member.clone()));
+            self.gossip(|engine, now| engine.learn(fact(Arc::new(member.clone())), now));
         }
         true
     }
@@ -279,7 +344,7 @@ impl Peers {
         member: &Member,
         longest: u64,
     ) -> Result<Session, Refusal> {
-        self.add(member);
+        self.add(member, Fact::Joined);
         let state = self.state.lock();
         let peer = state.peers.get(&member.id).ok_or(Refusal::Fenced)?;
         if peer.member != *member {
@@ -296,6 +361,7 @@ impl Peers {
     pub(crate) fn established(self: &Arc<Self>, member: &Member) -> Result<(), Refusal> {
         let mut state = self.state.lock();
         let peer = state.peers.get_mut(&member.id).ok_or(Refusal::Fenced)?;
+        peer.connected = true;
         if std::mem::replace(&mut peer.up, true) {
             drop(state);
             self.heard(member);
@@ -324,12 +390,12 @@ impl Peers {
     pub(crate) fn connection_to(&self, member: &Member) -> Option<bool> {
         let state = self.state.lock();
         let peer = state.peers.get(&member.id).filter(|peer| peer.member == *member)?;
-        (peer.session.current() != 0).then_some(peer.up)
+        (peer.session.current() != 0).then_some(peer.connected)
     }
 
     /// Whether there was a connection to this member.
     pub(crate) fn was_connected(&self, id: SystemId) -> bool {
-        self.state.lock().peers.get(&id).is_some_and(|peer| peer.up)
+        self.state.lock().peers.get(&id).is_some_and(|peer| peer.connected)
     }
 
     /// An attempt to connect again is given up after this long: there is to be time for another.
@@ -349,7 +415,10 @@ impl Peers {
         let mut state = self.state.lock();
         state.dead.insert(id);
         state.detector.removed(id);
-        let Some(peer) = state.peers.remove(&id) else { return };
+        let Some(peer) = state.peers.remove(&id) else {
+            drop(state);
+            return self.gossip(|engine, now| engine.learn(Fact::Buried(id), now));
+        };
         // Nothing more that it says is taken.
         peer.session.end_all();
         // Its connection ends because this node is dead to it: no verdict is to come of that.
@@ -361,7 +430,11 @@ impl Peers {
             peer.session.outbox().close_with(&Frame::Fenced);
         }
         part(self, peer.session);
-        if !fenced_us && !matches!(cause, DownCause::Reported | DownCause::Left) {
+        if self.swim.is_some() {
+            let known = fenced_us || cause == DownCause::Reported;
+            let fact = if known { Fact::Buried(id) } else { Fact::Gone(id, cause) };
+            self.gossip(|engine, now| engine.learn(fact, now));
+        } else if !fenced_us && !matches!(cause, DownCause::Reported | DownCause::Left) {
             self.broadcast(&Frame::Dead(peer.member.clone()));
         }
         self.calls.fail(id, &peer.member.name);
@@ -377,7 +450,10 @@ impl Peers {
     }
 
     /// A peer has said something, or a part of it.
-    pub(crate) fn heard(&self, from: &Member) {
+    pub(crate) fn heard(self: &Arc<Self>, from: &Member) {
+        if self.swim.is_some() {
+            return self.gossip(|engine, now| engine.learn(Fact::Heard(from.id), now));
+        }
         let now = self.system.host().clock.now();
         let heard = self.state.lock().detector.heard(from.id, now);
         if heard.is_some() {

@@ -66,9 +66,7 @@ pub(crate) async fn dial(peers: &Arc<Peers>, address: &str) -> Result<Member, Di
         peers.fail(id, DownCause::Reported);
     }
     serve(agree(peers, connected, began).await?);
-    for member in roster.members {
-        peers.learn(member);
-    }
+    peers.learn_all(roster.members);
     Ok(member)
 }
 

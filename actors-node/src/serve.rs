@@ -69,6 +69,9 @@ async fn read(turn: &Turn, mut arrived: Arrived, read: ReadHalf) {
         }
         let received = arrived.assembly().received();
         session.note_received(received);
+        if frame.as_ref().is_none_or(Frame::is_use) {
+            session.note_use();
+        }
         if received - told >= ACKNOWLEDGED_EVERY {
             told = received;
             session.outbox().push(&Frame::Heartbeat(received), None);
@@ -76,6 +79,8 @@ async fn read(turn: &Turn, mut arrived: Arrived, read: ReadHalf) {
         match frame {
             None => {}
             Some(Frame::Heartbeat(received)) => acknowledged(turn, received),
+            // Both have nothing to say.
+            Some(Frame::Idle) if session.outbox().is_quiet() => return session.rest(),
             Some(frame) => peers.receive(member, session, frame),
         }
     }

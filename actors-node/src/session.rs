@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use actors_core::host::Time;
 use event_listener::Event;
 use parking_lot::Mutex;
 
@@ -29,6 +30,11 @@ struct Inner {
     received: AtomicU64,
     /// There will be no more connections. Written with the state locked.
     ended: AtomicBool,
+    /// Something has come that is to be acknowledged, and shows that the connection is used.
+    owes: AtomicBool,
+    used: AtomicBool,
+    /// One side has said that nothing uses the connection.
+    rests: AtomicBool,
     changed: Event,
 }
 
@@ -40,6 +46,8 @@ struct State {
     /// Whether a task tries to make a connection.
     dialling: bool,
     backoff: Backoff,
+    /// When the connection was last used, as far as was looked.
+    last_use: Time,
     /// What has arrived, and parts of what has not; `None` while a connection reads.
     arrived: Option<Assembly>,
 }
@@ -49,14 +57,23 @@ impl Session {
     pub(crate) fn new(outbox: Outbox, longest_value: usize) -> Self {
         let arrived = Some(Assembly::new(longest_value));
         let backoff = Backoff::default();
-        let state = State { newest: 0, agreed: 0, dialling: false, backoff, arrived };
-        let state = Mutex::new(state);
+        let state = Mutex::new(State {
+            newest: 0,
+            agreed: 0,
+            dialling: false,
+            backoff,
+            last_use: Time::default(),
+            arrived,
+        });
         Self(Arc::new(Inner {
             outbox,
             state,
             current: AtomicU64::new(0),
             received: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            owes: AtomicBool::new(false),
+            used: AtomicBool::new(false),
+            rests: AtomicBool::new(false),
             changed: Event::new(),
         }))
     }
@@ -79,6 +96,42 @@ impl Session {
         self.0.received.store(bytes, Ordering::Relaxed);
     }
 
+    /// The other side has said something that is more than about the connection.
+    pub(crate) fn note_use(&self) {
+        self.0.owes.store(true, Ordering::Release);
+        self.0.used.store(true, Ordering::Release);
+        self.0.rests.store(false, Ordering::Release);
+    }
+
+    /// Whether the other side is to be told what has arrived, since it was last asked.
+    pub(crate) fn owes(&self) -> bool {
+        self.0.owes.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether nothing has used the connection for so long. Said once, it counts from now again.
+    pub(crate) fn is_idle(&self, now: Time, limit: Duration) -> bool {
+        let used = self.0.outbox.was_used() | self.0.used.swap(false, Ordering::AcqRel);
+        if used {
+            self.0.rests.store(false, Ordering::Release);
+        }
+        let mut state = self.0.state.lock();
+        let idle = !used && now.since(state.last_use) >= limit && self.0.outbox.is_quiet();
+        if used || idle {
+            state.last_use = now;
+        }
+        idle
+    }
+
+    /// One side has said that nothing uses the connection.
+    pub(crate) fn rest(&self) {
+        self.0.rests.store(true, Ordering::Release);
+    }
+
+    /// Whether the connection may end with nobody being gone.
+    pub(crate) fn rests(&self) -> bool {
+        self.0.rests.load(Ordering::Acquire)
+    }
+
     /// Whether there is a connection that came after the one with this number.
     pub(crate) fn has_newer(&self, number: u64) -> bool {
         self.current() > number
@@ -93,7 +146,10 @@ impl Session {
             return false;
         }
         state.newest = number;
+        self.0.used.store(true, Ordering::Release);
+        self.0.rests.store(false, Ordering::Release);
         self.0.current.store(number, Ordering::Release);
+        self.0.outbox.set_connected(true);
         drop(state);
         self.0.changed.notify(usize::MAX);
         true
@@ -109,6 +165,9 @@ impl Session {
     pub(crate) fn end(&self, number: u64) {
         let state = self.0.state.lock();
         let was = self.0.current.compare_exchange(number, 0, Ordering::AcqRel, Ordering::Relaxed);
+        if was.is_ok() {
+            self.0.outbox.set_connected(false);
+        }
         drop(state);
         if was.is_ok() {
             self.0.changed.notify(usize::MAX);

@@ -71,6 +71,16 @@ impl Unacknowledged {
         (self.end - self.arrived) as usize
     }
 
+    /// All before this has arrived.
+    pub(crate) const fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// What comes next has this number.
+    pub(crate) const fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Adds a batch to the stream. What is left of it is an empty buffer to be used again.
     pub(crate) fn append(&mut self, batch: &mut Vec<u8>) {
         match batch.len() {

@@ -7,7 +7,7 @@ use actors_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Member;
+use crate::{Member, swim::Packet};
 
 /// What a frame has beside a message of the longest kind, at most, in bytes.
 pub(crate) const HEAD_ROOM: usize = 1 << 20;
@@ -60,6 +60,10 @@ pub enum Refusal {
 pub(crate) enum Frame {
     /// The sender is there, and has so many bytes of the receiver's stream.
     Heartbeat(u64),
+    /// Nothing has used the connection for long: it may be closed.
+    Idle,
+    /// Probes and news of members that are known by gossip.
+    Swim(Packet),
     /// All members that the sender knows.
     Members(Vec<Member>),
     /// A node was declared dead.
@@ -148,6 +152,8 @@ impl Frame {
             Self::End(to, _) => Lane::Ahead(to),
             Self::Down(Down { actor, .. }) => Lane::After(actor),
             Self::Heartbeat(_)
+            | Self::Idle
+            | Self::Swim(_)
             | Self::Members(_)
             | Self::Dead(_)
             | Self::Fenced
@@ -157,6 +163,11 @@ impl Frame {
             | Self::ChildExit { .. }
             | Self::Relocated(..) => Lane::Free,
         }
+    }
+
+    /// Whether it is said for something else than the connection itself.
+    pub(crate) const fn is_use(&self) -> bool {
+        !matches!(self, Self::Heartbeat(_) | Self::Idle)
     }
 
     /// About how many bytes it has, encoded.

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use actors_core::{SystemId, host::Random};
 
 use super::{Offer, Us};
-use crate::{Member, Secret};
+use crate::{Member, Membership, Secret};
 
 /// The longest message that they take, in bytes.
 pub(crate) const LONGEST: usize = 1 << 20;
@@ -28,7 +28,7 @@ fn us(id: u64, name: &str, byte: u8) -> Us {
         longest: LONGEST as u64,
         secret: Secret::new("a secret of the cluster").expect("it is long enough"),
         tls: None,
-        offer: Offer::OURS,
+        offer: Offer::ours(Membership::Each),
         random: Arc::new(Always(byte)),
     }
 }

@@ -21,6 +21,9 @@ pub enum HandShakeError {
         /// What the other side speaks.
         theirs: Versions,
     },
+    /// One side knows members by gossip, the other one by a connection to each.
+    #[error("it has another kind of membership")]
+    OtherMembership,
     /// The other side could not prove that it knows the secret of the cluster.
     #[error("it does not know the secret of this node's cluster")]
     WrongSecret,

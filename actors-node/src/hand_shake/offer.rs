@@ -3,13 +3,14 @@
 use std::fmt;
 
 use super::HandShakeError;
+use crate::Membership;
 
 /// The first bytes of a connection, in both directions.
 const MAGIC: [u8; 4] = *b"ACTN";
 /// The lowest and the highest version of everything after the preamble that this build speaks.
 const VERSIONS: Versions = Versions { lowest: 2, highest: 2 };
-/// Features that this build has.
-const FEATURES: u32 = 0;
+/// A feature that both sides have, or none: members are known by gossip.
+const GOSSIP: u32 = 1;
 
 /// A range of versions of what nodes say to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,15 @@ pub(crate) struct Agreed {
 }
 
 impl Offer {
-    pub(crate) const OURS: Self = Self { versions: VERSIONS, features: FEATURES };
+    /// Of a node of this kind.
+    pub(crate) const fn ours(membership: Membership) -> Self {
+        let features = match membership {
+            Membership::Each => 0,
+            Membership::Swim(_) => GOSSIP,
+        };
+        Self { versions: VERSIONS, features }
+    }
+
     /// Bytes of a preamble.
     pub(crate) const BYTES: usize = 12;
 
@@ -75,6 +84,9 @@ impl Offer {
         if lowest > highest {
             let (ours, theirs) = (self.versions, theirs.versions);
             return Err(HandShakeError::NoCommonVersion { ours, theirs });
+        }
+        if (self.features ^ theirs.features) & GOSSIP != 0 {
+            return Err(HandShakeError::OtherMembership);
         }
         Ok(Agreed { version: highest, features: self.features & theirs.features })
     }

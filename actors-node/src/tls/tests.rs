@@ -2,7 +2,7 @@ use actors_core::{SystemId, sim};
 
 use super::*;
 use crate::{
-    Member, Secret,
+    Member, Membership, Secret,
     hand_shake::{Offer, Us, accept, dial},
     wire::Refusal,
 };
@@ -27,7 +27,7 @@ fn node_24_a_name_that_is_not_in_the_certificate_is_refused() {
                     longest: 1,
                     secret: Secret::none(),
                     tls: Some(Tls::from_pem_files(authority, certificate, key).unwrap()),
-                    offer: Offer::OURS,
+                    offer: Offer::ours(Membership::Each),
                     random: random.clone(),
                 }
             };
