@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use actors_core::{
-    ExitReason, System, SystemId,
+    Actor, Context, ExitReason, Handler, Message, System, SystemId,
     sim::{self, Sim},
 };
 use actors_node::{
@@ -16,6 +16,7 @@ use actors_tests::{
     export,
 };
 use crossbeam_channel::Receiver;
+use serde::{Deserialize, Serialize};
 
 const SEEDS: u64 = 30;
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,6 +28,8 @@ async fn node(sim: &Sim, name: &str) -> Node {
 async fn node_with(sim: &Sim, name: &str, settings: Swim) -> Node {
     let system = System::builder().name(name).host(sim.node(name)).build();
     export(&system);
+    let slow = system.export::<Slow>("slow").message::<Later>("later");
+    slow.constructor(|(): (), _birth| async { Ok(Slow) });
     let builder = Node::builder(&system).membership(Membership::Swim(settings));
     builder.start().await.expect("a free port")
 }
@@ -129,6 +132,51 @@ fn a_member_that_nobody_talks_to_costs_no_connection() {
         assert!((2.0..8.0).contains(&most), "{most} connections a node");
         let link = nodes[0].spawn::<Calculator>(nodes[7].member().id, "calculator", &1_i64).await;
         assert_eq!(link.unwrap().call(Add(1)).await, Ok(2), "one is made where there is none");
+    });
+}
+
+/// Answers, after so many milliseconds.
+#[derive(Serialize, Deserialize)]
+struct Later(u64);
+
+impl Message for Later {
+    type Reply = u64;
+}
+
+struct Slow;
+
+impl Actor for Slow {}
+
+impl Handler<Later> for Slow {
+    async fn handle(&mut self, Later(ms): Later, cx: &mut Context<Self>) -> u64 {
+        let clock = cx.system().host().clock.clone();
+        clock.sleep(Duration::from_millis(ms)).await;
+        ms
+    }
+}
+
+/// The answer makes a connection of its own when the one of the question was closed: it does not wait for
+/// another reason to make one.
+#[test]
+fn an_answer_comes_in_time_when_the_connection_was_closed() {
+    sim::search(0..10, |sim| async move {
+        let settings = Swim { idle: 2 * SECOND, ..Swim::default() };
+        let mut nodes: Vec<Node> = Vec::new();
+        for n in 0..15 {
+            let node = node_with(&sim, &format!("n{n}"), settings).await;
+            if let Some(first) = nodes.first() {
+                node.join(&first.member().address, PATIENCE).await.expect("joins");
+            }
+            nodes.push(node);
+        }
+        sim.sleep(20 * SECOND).await;
+        for (n, node) in nodes.iter().enumerate().skip(1) {
+            let slow = nodes[0].spawn::<Slow>(node.member().id, "slow", &()).await.unwrap();
+            let (asked, late) = (sim.now(), 6_000 + 100 * n as u64);
+            assert_eq!(slow.call(Later(late)).forever().await, Ok(late));
+            let waited = sim.now() - asked - Duration::from_millis(late);
+            assert!(waited < SECOND, "n{n}: {waited:?} too late");
+        }
     });
 }
 

@@ -5,6 +5,7 @@
 //! is in `drive`; `docs/semantics/node.md` says what it promises, and why it is not the crate `foca`.
 
 #[cfg(any(test, feature = "simulation"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "some of it is for tests alone"))]
 pub(crate) mod cluster;
 mod drive;
 mod engine;

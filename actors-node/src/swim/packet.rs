@@ -95,10 +95,25 @@ impl<'de> Visitor<'de> for Few {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{pieces, vectors, wire::Frame};
 
     fn encoded(updates: usize) -> Vec<u8> {
         let updates = Updates(vec![Update::Dead(SystemId(7)); updates]);
         rmp_serde::to_vec(&Packet { what: What::News, updates }).unwrap()
+    }
+
+    #[test]
+    fn a_packet_is_as_documented() {
+        let member = Member { id: SystemId(3), name: "c".into(), address: "127.0.0.1:4003".into() };
+        let updates = vec![
+            Update::Alive(Arc::new(member), 2),
+            Update::Suspect(SystemId(4), 1, SystemId(2)),
+            Update::Dead(SystemId(5)),
+        ];
+        let packet = Packet { what: What::PingFor(9, SystemId(4)), updates: Updates(updates) };
+        let mut piece = Vec::new();
+        pieces::append_whole(&mut piece, &Frame::Swim(packet));
+        vectors::check("swim", &piece);
     }
 
     #[test]
