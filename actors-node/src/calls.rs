@@ -6,6 +6,8 @@ use actors_core::{ActorId, CallError, GroupEpoch, ReplyTo, StartError, SystemId}
 use parking_lot::Mutex;
 
 use crate::{
+    RegisterError,
+    directory::Request,
     outbox::Outbox,
     peers::Peers,
     wire::{Body, Frame},
@@ -23,6 +25,8 @@ struct State {
 enum Pending {
     Answer(ReplyTo<Vec<u8>>),
     Start(ReplyTo<Result<u32, StartError>>),
+    Request(ReplyTo<Result<(), RegisterError>>),
+    Sync(ReplyTo<()>),
 }
 
 impl Calls {
@@ -47,13 +51,25 @@ impl Calls {
         match (self.take(call), answer) {
             (Some(Pending::Answer(reply)), Ok(body)) => reply.answer(body),
             (Some(Pending::Answer(reply)), Err(error)) => reply.refuse(error),
-            (Some(Pending::Start(_)) | None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
 
     pub(crate) fn started(&self, call: u64, result: Result<u32, StartError>) {
         if let Some(Pending::Start(reply)) = self.take(call) {
             reply.answer(result);
+        }
+    }
+
+    pub(crate) fn fulfilled(&self, call: u64, result: Result<(), RegisterError>) {
+        if let Some(Pending::Request(reply)) = self.take(call) {
+            reply.answer(result);
+        }
+    }
+
+    pub(crate) fn synced(&self, call: u64) {
+        if let Some(Pending::Sync(reply)) = self.take(call) {
+            reply.answer(());
         }
     }
 
@@ -74,6 +90,11 @@ impl Calls {
                 Pending::Start(reply) => {
                     reply.answer(Err(StartError::NoConnection { node: name.to_owned() }));
                 }
+                Pending::Request(reply) => {
+                    reply.answer(Err(RegisterError::NoConnection { home: node }));
+                }
+                // It has nothing to handle any more.
+                Pending::Sync(reply) => reply.answer(()),
             }
         }
     }
@@ -124,6 +145,31 @@ impl Peers {
             return Err(lost());
         }
         rx.await.unwrap_or_else(|| Err(lost()))
+    }
+
+    /// Asks the home of an actor. False when it is not a member.
+    pub(crate) fn ask_directory(
+        &self,
+        home: SystemId,
+        request: Request,
+        reply: ReplyTo<Result<(), RegisterError>>,
+    ) -> bool {
+        let (call, _) = self.calls.insert(home, Pending::Request(reply));
+        let sent = self.send(home, &Frame::Request { call, request });
+        if !sent {
+            self.calls.take(call);
+        }
+        sent
+    }
+
+    /// Done when a node has handled all that it was sent so far, or is gone.
+    pub(crate) fn handled_by(&self, node: SystemId) -> impl Future<Output = ()> + use<> {
+        let (reply, waiting) = futures_channel();
+        let (call, _) = self.calls.insert(node, Pending::Sync(reply));
+        if !self.send(node, &Frame::Sync(call)) {
+            self.calls.synced(call);
+        }
+        async move { waiting.await.unwrap_or_default() }
     }
 }
 

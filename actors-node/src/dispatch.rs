@@ -37,7 +37,7 @@ impl Peers {
             Frame::End(to, reason) => self.system().deliver(from.id, to, Parcel::End(reason)),
             Frame::Monitor(to) => self.system().deliver(from.id, to, Parcel::Monitor),
             Frame::Down(down) => self.system().deliver(from.id, down.actor, Parcel::Down(down)),
-            Frame::Relocated(actor, location) => self.system().relocate(actor, location),
+            Frame::Relocated(actor, location) => self.moved(actor, location),
             Frame::Reserve { call, export, actor, version } => {
                 self.host_reserve(from.id, call, &export, actor, version);
             }
@@ -50,6 +50,20 @@ impl Peers {
             Frame::ChildExit { actor, incarnation, reason } => {
                 self.hosting.child_exit(actor, incarnation, reason);
             }
+            Frame::Claim { name, stamp, actor } => self.hear_claim(from.id, &name, stamp, actor),
+            Frame::Claimed { name, stamp, actor, taken_by } => {
+                self.hear_answer(from.id, &name, (stamp, actor), taken_by);
+            }
+            Frame::Named { name, stamp, record } => self.hear_named(from.id, &name, stamp, record),
+            Frame::Unnamed { name, actor } => self.hear_unnamed(from.id, &name, actor),
+            Frame::Joined { group, record } => self.hear_joined(from.id, &group, record),
+            Frame::Parted { group, actor } => self.hear_parted(from.id, &group, actor),
+            Frame::Request { call, request } => self.hear_request(from.id, call, request),
+            Frame::Answered { call, result } => self.calls.fulfilled(call, result),
+            Frame::Sync(call) => {
+                self.send(from.id, &Frame::Synced(call));
+            }
+            Frame::Synced(call) => self.calls.synced(call),
         }
     }
 }

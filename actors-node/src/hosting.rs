@@ -34,6 +34,11 @@ impl Hosting {
         self.children.lock().remove(&actor);
     }
 
+    /// Whether it has a supervisor here, and is elsewhere.
+    pub(crate) fn supervises(&self, actor: ActorId) -> bool {
+        self.children.lock().contains_key(&actor)
+    }
+
     pub(crate) fn child_exit(&self, actor: ActorId, incarnation: u32, reason: ExitReason) {
         let on_exit = self.children.lock().get(&actor).cloned();
         if let Some(on_exit) = on_exit {

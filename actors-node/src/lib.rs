@@ -51,6 +51,7 @@ mod beat;
 mod calls;
 mod connection;
 mod detector;
+mod directory;
 mod discovery;
 mod dispatch;
 mod door;
@@ -58,11 +59,13 @@ mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod groups;
 mod hand_shake;
 mod hosting;
 mod incoming;
 mod lanes;
 mod member;
+mod names;
 mod node;
 mod outbox;
 mod peers;
@@ -91,8 +94,10 @@ pub mod simulation {
 pub use detector::Detection;
 pub use discovery::{Discovery, DiscoveryError, Dns, HostList, Slurm};
 pub use event::{DownCause, NodeError, NodeEvent};
+pub use groups::{GroupEvent, Groups};
 pub use hand_shake::{CertificateFault, HandShakeError, Versions};
 pub use member::Member;
+pub use names::{NameEvent, Names, RegisterError};
 pub use node::{Node, NodeBuilder};
 pub use remote_child::{Hosts, RemoteAddress, RemoteChild, SuperviseRemotely};
 pub use secret::{Secret, SecretError};

@@ -19,6 +19,7 @@ use crate::{
     calls::Calls,
     connection::accept,
     detector::{Detector, Verdict},
+    directory::Directory,
     door::Door,
     hand_shake::{DEADLINE, Us},
     hosting::Hosting,
@@ -45,6 +46,7 @@ pub(crate) struct Peers {
     pub(crate) door: Arc<Door>,
     pub(crate) calls: Calls,
     pub(crate) hosting: Hosting,
+    pub(crate) directory: Directory,
     listening: Mutex<Vec<Arc<Listening>>>,
     changed: Event,
     left: AtomicBool,
@@ -78,7 +80,7 @@ impl Peers {
         bound: usize,
         listener: Box<dyn Listener>,
     ) -> Arc<Self> {
-        let now = system.host().clock.now();
+        let (id, now) = (system.id(), system.host().clock.now());
         let swim = match membership {
             Membership::Each => None,
             Membership::Swim(settings) => {
@@ -101,12 +103,18 @@ impl Peers {
             }),
             calls: Calls::default(),
             hosting: Hosting::default(),
+            directory: Directory::new(id),
             listening: Mutex::default(),
             changed: Event::new(),
             left: AtomicBool::new(false),
             connections: AtomicU64::new(0),
         });
         peers.system.set_router(Arc::new(Routes::of(&peers)));
+        // First of all, so that who hears of an event finds the names as they are after it.
+        let weak = Arc::downgrade(&peers);
+        peers.on_event(Box::new(move |event| {
+            weak.upgrade().into_iter().for_each(|peers| peers.directory_on(event));
+        }));
         peers.system.spawn_task(accept(peers.clone(), listener));
         peers.system.spawn_task(beat(peers.clone()));
         peers.system.spawn_task(drive(peers.clone()));
@@ -217,7 +225,7 @@ impl Peers {
 
     /// Tells every node, this one first, that an actor of this home is elsewhere now.
     pub(crate) fn relocate(&self, actor: ActorId, location: Location) {
-        self.system.relocate(actor, location);
+        self.moved(actor, location);
         self.broadcast(&Frame::Relocated(actor, location));
     }
 

@@ -219,11 +219,11 @@ impl Child for RemoteChild {
     }
 
     fn retire(&mut self, reason: ExitReason) {
-        self.let_go(&Frame::Retire(self.link.id(), reason));
+        self.let_go(&Frame::Retire(self.link.id(), reason), false);
     }
 
     fn detach(&mut self) {
-        self.let_go(&Frame::Release(self.link.id()));
+        self.let_go(&Frame::Release(self.link.id()), true);
     }
 }
 
@@ -232,12 +232,13 @@ impl RemoteChild {
         &self.hosts.0.node
     }
 
-    fn let_go(&self, frame: &Frame) {
+    fn let_go(&self, frame: &Frame, goes_on: bool) {
         self.hosts.0.placement.lock().removed(&self.id);
         self.node().0.hosting.unsupervise(self.link.id());
         if let Some(host) = self.host {
             self.node().0.send(host, frame);
         }
+        self.node().0.let_go(&self.link, goes_on);
     }
 }
 

@@ -7,7 +7,11 @@ use actors_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Member, swim::Packet};
+use crate::{
+    Member, RegisterError,
+    directory::{Record, Request},
+    swim::Packet,
+};
 
 /// What a frame has beside a message of the longest kind, at most, in bytes.
 pub(crate) const HEAD_ROOM: usize = 1 << 20;
@@ -122,6 +126,54 @@ pub(crate) enum Frame {
     },
     /// An actor is elsewhere now, says its home.
     Relocated(ActorId, Location),
+    /// The sender wants a name for an actor of its own.
+    Claim {
+        name: String,
+        stamp: u64,
+        actor: ActorId,
+    },
+    /// The answer to it: granted, unless somebody has the name.
+    Claimed {
+        name: String,
+        stamp: u64,
+        actor: ActorId,
+        taken_by: Option<ActorId>,
+    },
+    /// An actor of the sender has the name.
+    Named {
+        name: String,
+        stamp: u64,
+        record: Record,
+    },
+    /// It has it no more, or is not to have it.
+    Unnamed {
+        name: String,
+        actor: ActorId,
+    },
+    /// An actor of the sender is in the group.
+    Joined {
+        group: String,
+        record: Record,
+    },
+    /// It is in it no more.
+    Parted {
+        group: String,
+        actor: ActorId,
+    },
+    /// Something is wanted for an actor of the receiver.
+    Request {
+        call: u64,
+        request: Request,
+    },
+    /// The answer to it.
+    Answered {
+        call: u64,
+        result: Result<(), RegisterError>,
+    },
+    /// Say so when all that was sent before is handled.
+    Sync(u64),
+    /// The answer to it.
+    Synced(u64),
 }
 
 /// Bytes as one MessagePack blob.
@@ -161,7 +213,17 @@ impl Frame {
             | Self::Reply { .. }
             | Self::Started { .. }
             | Self::ChildExit { .. }
-            | Self::Relocated(..) => Lane::Free,
+            | Self::Relocated(..)
+            | Self::Claim { .. }
+            | Self::Claimed { .. }
+            | Self::Named { .. }
+            | Self::Unnamed { .. }
+            | Self::Joined { .. }
+            | Self::Parted { .. }
+            | Self::Request { .. }
+            | Self::Answered { .. }
+            | Self::Sync(_)
+            | Self::Synced(_) => Lane::Free,
         }
     }
 

@@ -11,7 +11,10 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{decode, encode};
+use super::{
+    decode, encode,
+    known::{Identity, MakeLink},
+};
 use crate::{
     Actor, ActorId, AnyLink, BoxFuture, CallError, ExitReason, GroupEpoch, Handler, Message,
     ReplyTo, StartError, System,
@@ -41,7 +44,7 @@ impl System {
     ///     .constructor(|start: u64, _birth| async move { Ok(Counter(start)) });
     /// ```
     pub fn export<A: Actor>(&self, name: &str) -> Export<'_, A> {
-        Export { exports: self.exports(), actor: self.exports().add(name), types: PhantomData }
+        Export { exports: self.exports(), actor: self.exports().add::<A>(name), types: PhantomData }
     }
 
     /// Makes an address whose incarnations are started from encoded arguments, for an actor type
@@ -258,10 +261,13 @@ pub(crate) struct Exports {
     codecs: RwLock<HashMap<(TypeId, TypeId), Arc<dyn Any + Send + Sync>>>,
     decoders: RwLock<HashMap<TypeId, HashMap<Arc<str>, Decoder>>>,
     functions: RwLock<HashMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>,
+    /// The first name of each type.
+    names: RwLock<HashMap<TypeId, String>>,
 }
 
 struct ExportedActor {
     name: String,
+    identity: Identity,
     reserve: RwLock<Option<Reserve>>,
 }
 
@@ -272,9 +278,19 @@ pub(super) struct Codec<M: Message> {
 }
 
 impl Exports {
-    fn add(&self, name: &str) -> Arc<ExportedActor> {
-        let make = || Arc::new(ExportedActor { name: name.into(), reserve: RwLock::default() });
+    fn add<A: Actor>(&self, name: &str) -> Arc<ExportedActor> {
+        let (identity, reserve) = (Identity::of::<A>(), RwLock::default());
+        self.names.write().entry(identity.actor).or_insert_with(|| name.into());
+        let make = || Arc::new(ExportedActor { name: name.into(), identity, reserve });
         self.actors.write().entry(name.into()).or_insert_with(make).clone()
+    }
+
+    pub(super) fn name_of(&self, actor: TypeId) -> Option<String> {
+        self.names.read().get(&actor).cloned()
+    }
+
+    pub(super) fn link(&self, name: &str) -> Option<MakeLink> {
+        Some(self.by_name(name)?.identity.link)
     }
 
     pub(crate) fn add_function<M: Message>(&self, name: &str, make: Arc<dyn Any + Send + Sync>) {

@@ -6,6 +6,7 @@
 //! messages become links of the receiving node while a message is decoded by [`decode`].
 
 mod export;
+mod known;
 mod link;
 
 use std::sync::Arc;
