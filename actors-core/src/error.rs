@@ -237,6 +237,12 @@ pub enum StartError {
     /// No node can host it.
     #[error("no node is left to host it")]
     NoNode,
+    /// No node that is left has these tags.
+    #[error("no node with {tags} is left to host it")]
+    NoNodeWith {
+        /// All that it wants, as `tag=value`.
+        tags: String,
+    },
     /// The node does not know this type of actor.
     #[error("actor type {0:?} is not exported on the node")]
     NotExported(String),

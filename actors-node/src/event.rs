@@ -72,6 +72,24 @@ pub enum NodeError {
         /// Bytes that they may have.
         limit: usize,
     },
+    /// The node has more tags than others take.
+    #[error("{count} tags; a node has at most {most}")]
+    TooManyTags {
+        /// Tags that it has.
+        count: usize,
+        /// Tags that it may have.
+        most: usize,
+    },
+    /// A tag of the node, or its value, is too long.
+    #[error("tag {tag:?} or its value has {bytes} bytes; at most {limit} are taken")]
+    LongTag {
+        /// Which.
+        tag: String,
+        /// Bytes that it has.
+        bytes: usize,
+        /// Bytes that it may have.
+        limit: usize,
+    },
     /// The certificate of this node is not made out for its name, or the name fits into none.
     #[error("the certificate is not that of a node named {name:?}")]
     Certificate {

@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use actors_core::{Actor, Link, StartError, System, SystemId, remote};
 use crossbeam_channel::{Receiver, unbounded};
@@ -35,6 +35,7 @@ pub struct NodeBuilder {
     secret: Option<Secret>,
     tls: Option<Tls>,
     open_to_all: bool,
+    tags: BTreeMap<String, String>,
     longest: usize,
     bound: usize,
 }
@@ -99,6 +100,14 @@ impl NodeBuilder {
         self
     }
 
+    /// Says something of this node that others can go by where they place children: its rack, what hardware it
+    /// has. All nodes know it ([`Member::tags`]), and it stays for the node's life. At most
+    /// [`Member::MOST_TAGS`], each up to [`Member::LONGEST_TAG`] bytes, and so the value.
+    pub fn tag(mut self, tag: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(tag.into(), value.into());
+        self
+    }
+
     /// How failures are detected where each node is connected to each.
     pub const fn detection(mut self, detection: Detection) -> Self {
         self.detection = detection;
@@ -117,7 +126,8 @@ impl NodeBuilder {
     /// [`NodeError::Exposed`] for an address off the loopback interface without
     /// [secret](Self::secret) and certificates; [`NodeError::Certificate`] when they are not for its
     /// name; [`NodeError::NoAddress`] for all interfaces without
-    /// [`advertise`](Self::advertise); [`NodeError::TooLong`] when name, cluster and address do not fit
+    /// [`advertise`](Self::advertise); [`NodeError::TooManyTags`] and [`NodeError::LongTag`];
+    /// [`NodeError::TooLong`] when name, cluster and address do not fit
     /// into a hand-shake; [`NodeError::Listen`] when the address cannot be had.
     pub async fn start(self) -> Result<Node, NodeError> {
         self.check(&self.listen)?;
@@ -133,6 +143,7 @@ impl NodeBuilder {
                 id: self.system.id(),
                 name: self.system.name().to_owned(),
                 address: self.advertise.unwrap_or_else(|| listener.address()),
+                tags: self.tags,
             },
             cluster: self.cluster,
             longest: self.longest as u64,
@@ -141,6 +152,7 @@ impl NodeBuilder {
             offer: Offer::ours(self.membership),
             random: self.system.host().random.clone(),
         };
+        us.member.check_tags()?;
         us.check()?;
         Ok(Node(Peers::start(
             self.system,
@@ -183,6 +195,7 @@ impl Node {
             secret: None,
             tls: None,
             open_to_all: false,
+            tags: BTreeMap::new(),
             longest: LONGEST / 2,
             bound: 1 << 30,
         }

@@ -17,7 +17,11 @@ use actors_supervise::{Child, ChildSpec, HostFailures, Start, SupervisorBuilder}
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::{Node, NodeEvent, placement::Placement, wire::Frame};
+use crate::{
+    Node, NodeEvent,
+    placement::{Placement, Wants},
+    wire::Frame,
+};
 
 /// Where the children of one supervisor run, and on which nodes they are restarted.
 ///
@@ -31,6 +35,10 @@ use crate::{Node, NodeEvent, placement::Placement, wire::Frame};
 /// | no spare, a live node that hosts no child | it takes over |
 /// | no spare, all host children | the one with the fewest |
 /// | no live node | [`StartError::NoNode`] |
+/// | no live node has the child's [tags](RemoteAddress::require_tag) | [`StartError::NoNodeWith`] |
+///
+/// Where children are [spread](Self::spread_over), the nodes with the fewest children around them go first, among
+/// the spares and among the others.
 #[derive(Clone)]
 pub struct Hosts(Arc<Inner>);
 
@@ -51,16 +59,34 @@ impl Hosts {
         self.0.placement.lock().host(child)
     }
 
+    /// Spreads children over the values of a [tag](crate::NodeBuilder::tag), racks say: where one is to be chosen,
+    /// the node is preferred in whose rack there are the fewest children of this supervisor. A node without the
+    /// tag is a rack of its own. Children of one failed node still go to one node.
+    pub fn spread_over(self, tag: impl Into<String>) -> Self {
+        self.0.placement.lock().spread_over(tag.into());
+        self
+    }
+
+    /// As [`child`](Self::child), to run first on whatever node has the fewest children of this supervisor, and
+    /// is no spare.
+    pub fn child_anywhere<A: Actor>(&self, id: &str, export: &str) -> RemoteAddress<A> {
+        self.address(id, export, None)
+    }
+
     /// Makes the address of a child of an exported type, to run on the node named `on`. It has the
     /// address from now on, so that children can be given each other's links.
     pub fn child<A: Actor>(&self, id: &str, export: &str, on: &str) -> RemoteAddress<A> {
+        self.address(id, export, Some(on.to_owned()))
+    }
+
+    fn address<A: Actor>(&self, id: &str, export: &str, on: Option<String>) -> RemoteAddress<A> {
         let system = self.0.node.system();
         let link = system.reserve_remote(Location::NOWHERE).expect("a node reaches its router");
         RemoteAddress {
             hosts: self.clone(),
             id: id.to_owned(),
             export: export.to_owned(),
-            on: on.to_owned(),
+            wants: Wants { on, ..Wants::default() },
             link,
         }
     }
@@ -98,7 +124,7 @@ pub struct RemoteAddress<A: Actor> {
     hosts: Hosts,
     id: String,
     export: String,
-    on: String,
+    wants: Wants,
     link: Link<A>,
 }
 
@@ -106,6 +132,15 @@ impl<A: Actor> RemoteAddress<A> {
     /// The link, over all restarts and moves.
     pub fn link(&self) -> Link<A> {
         self.link.clone()
+    }
+
+    /// Lets it run only on nodes that have this [tag](crate::NodeBuilder::tag) with this value, spares included;
+    /// several times, only on those that have all. Without one its start fails with
+    /// [`StartError::NoNodeWith`].
+    #[must_use]
+    pub fn require_tag(mut self, tag: impl Into<String>, value: impl Into<String>) -> Self {
+        self.wants.tags.insert(tag.into(), value.into());
+        self
     }
 
     /// The spec of the child. `args` makes the constructor's arguments at every start: links in them
@@ -121,7 +156,7 @@ impl<A: Actor> RemoteAddress<A> {
             hosts: self.hosts,
             id: self.id.clone(),
             export: self.export,
-            on: self.on,
+            wants: self.wants,
             link: self.link.erase(),
             args: Box::new(args),
             host: None,
@@ -135,7 +170,7 @@ impl<A: Actor> RemoteAddress<A> {
 
 impl<A: Actor> fmt::Debug for RemoteAddress<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RemoteAddress({:?} on {:?})", self.id, self.on)
+        write!(f, "RemoteAddress({:?}, {:?})", self.id, self.wants)
     }
 }
 
@@ -146,7 +181,7 @@ pub struct RemoteChild {
     hosts: Hosts,
     id: String,
     export: String,
-    on: String,
+    wants: Wants,
     link: AnyLink,
     args: Arguments,
     host: Option<SystemId>,
@@ -174,8 +209,11 @@ impl Child for RemoteChild {
     fn prepare(&mut self) -> BoxFuture<'static, Result<(), StartError>> {
         let node = self.node().clone();
         let live = node.members();
-        let place = self.hosts.0.placement.lock().place(&self.id, &self.on, &live);
-        let Some(host) = place else { return Box::pin(async { Err(StartError::NoNode) }) };
+        let place = self.hosts.0.placement.lock().place(&self.id, &self.wants, &live);
+        let Some(host) = place else {
+            let error = self.wants.missing();
+            return Box::pin(async { Err(error) });
+        };
         if self.host == Some(host) && self.reserved.load(Ordering::Acquire) {
             return Box::pin(async { Ok(()) });
         }

@@ -352,3 +352,58 @@ fn node_25_names_over_sockets() {
         panic!("the name of a node that left is still there");
     });
 }
+
+/// Two clusters that have given out the same name are joined: one keeps it, on all nodes, and the home of the
+/// other is told.
+#[test]
+fn node_25_joined_clusters_agree_on_one() {
+    sim::search(0..2 * SEEDS, |sim| async move {
+        let left = nodes(&sim, &["a", "b"]).await;
+        let right = nodes(&sim, &["c", "d"]).await;
+        let (mine, yours) =
+            (left[0].system().spawn(Calculator(1)), right[0].system().spawn(Calculator(2)));
+        // Who had it later has the higher stamp.
+        let earlier = right[0].system().spawn(Calculator(3));
+        right[0].names().register("another", &earlier).await.unwrap();
+        left[0].names().register("leader", &mine).await.unwrap();
+        right[0].names().register("leader", &yours).await.unwrap();
+        let events = right[0].names().events();
+        right[1].join(&left[1].member().address, PATIENCE).await.unwrap();
+        let all = [left, right].concat();
+        until(&sim, || all.iter().all(|node| node.members().len() == 3)).await;
+        until(&sim, || all.iter().all(|node| holder(node, "leader") == Some(mine.id()))).await;
+        until(&sim, || all.iter().all(|node| holder(node, "another") == Some(earlier.id()))).await;
+        let lost = NameEvent::Lost { name: "leader".into(), actor: yours.id(), to: mine.id() };
+        until(&sim, || events.try_iter().any(|event| event == lost)).await;
+        assert_eq!(yours.call(Add(0)).await, Ok(2), "it lives on");
+        let again = all[2].names().register("leader", &yours).await;
+        assert_eq!(again, Err(RegisterError::Taken { by: mine.id() }));
+    });
+}
+
+/// A life that was declared dead gives out nothing: its names are gone, and what it says later is not taken.
+#[test]
+fn node_25_a_fenced_life_names_nobody() {
+    sim::search(0..SEEDS, |sim| async move {
+        let nodes = nodes(&sim, &["a", "b", "c"]).await;
+        let actors: Vec<_> = nodes.iter().map(|node| node.system().spawn(Calculator(0))).collect();
+        nodes[0].names().register("old", &actors[0]).await.unwrap();
+        for other in ["b", "c"] {
+            sim.cut("a", other);
+        }
+        until(&sim, || nodes[1..].iter().all(|node| node.members().len() == 1)).await;
+        assert_eq!(agreed(&nodes[1..], "old"), None);
+        let (names, actor) = (nodes[0].names(), actors[0].clone());
+        nodes[0].system().spawn_task(async move {
+            let _ = names.register("new", &actor).await;
+        });
+        nodes[1].names().register("new", &actors[1]).await.unwrap();
+        for other in ["b", "c"] {
+            sim.heal("a", other);
+        }
+        until(&sim, || nodes[0].members().is_empty()).await;
+        sim.sleep(Duration::from_secs(10)).await;
+        assert_eq!(agreed(&nodes[1..], "new"), Some(actors[1].id()));
+        assert_eq!(agreed(&nodes[1..], "old"), None);
+    });
+}

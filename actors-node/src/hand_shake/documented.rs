@@ -12,19 +12,20 @@ pub(crate) const LONGEST: usize = 1 << 20;
 
 /// The side that was connected to.
 pub(crate) fn acceptor() -> Us {
-    us(1, "a", 2)
+    us(1, "a", 2, &[])
 }
 
 /// The side that connects.
 pub(crate) fn dialler() -> Us {
-    us(2, "b", 1)
+    us(2, "b", 1, &[("rack", "r1")])
 }
 
-fn us(id: u64, name: &str, byte: u8) -> Us {
+fn us(id: u64, name: &str, byte: u8, tags: &[(&str, &str)]) -> Us {
+    let tags = tags.iter().map(|(tag, value)| ((*tag).to_owned(), (*value).to_owned())).collect();
     let address = format!("127.0.0.1:400{id}");
     Us {
         cluster: "default".into(),
-        member: Member { id: SystemId(id), name: name.into(), address },
+        member: Member { id: SystemId(id), name: name.into(), address, tags },
         longest: LONGEST as u64,
         secret: Secret::new("a secret of the cluster").expect("it is long enough"),
         tls: None,

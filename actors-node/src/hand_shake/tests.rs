@@ -1,5 +1,7 @@
 //! NODE-24: who does not prove that it knows the secret is refused, whatever it has overheard.
 
+use std::collections::BTreeMap;
+
 use actors_core::{
     SystemId,
     host::{Host, Listener},
@@ -16,7 +18,7 @@ fn us(host: &Host, id: u64, secret: &[u8]) -> Us {
     let name = format!("node {id}");
     Us {
         cluster: "default".into(),
-        member: Member { id: SystemId(id), name, address: format!("{id}:1") },
+        member: Member { id: SystemId(id), name, address: format!("{id}:1"), tags: BTreeMap::new() },
         longest: 1 << 20,
         secret: Secret::new(secret).unwrap(),
         tls: None,

@@ -1,7 +1,7 @@
-use actors_core::{ActorId, SystemId};
+use actors_core::{ActorId, SystemId, remote::Location};
 
 use super::*;
-use crate::{vectors, wire::Frame};
+use crate::{directory::Record, vectors, wire::Frame};
 
 const LONGEST: usize = 1 << 30;
 
@@ -138,6 +138,11 @@ fn pieces_are_as_documented() {
     vectors::check("message", &whole(&message));
     let reply = Frame::Reply { call: 1, answer: Ok(crate::wire::Body(vec![5])) };
     vectors::check("reply", &whole(&reply));
+    let (actor, export) = (ActorId { home: SystemId(7), serial: 3 }, "calculator".into());
+    let location = Location { node: SystemId(9), version: 2 };
+    let record = Record { actor, location, export };
+    let named = Frame::Named { name: "leader".into(), stamp: 5, record };
+    vectors::check("named", &whole(&named));
     vectors::check("heartbeat", &whole(&Frame::Heartbeat(70_000)));
     vectors::check("parts", &parts(&message, 1, 20).concat());
 }

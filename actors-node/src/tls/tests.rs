@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use actors_core::{SystemId, sim};
 
 use super::*;
@@ -23,7 +25,7 @@ fn node_24_a_name_that_is_not_in_the_certificate_is_refused() {
                 let (name, address) = (name.to_owned(), String::new());
                 Us {
                     cluster: "default".into(),
-                    member: Member { id: SystemId(id), name, address },
+                    member: Member { id: SystemId(id), name, address, tags: BTreeMap::new() },
                     longest: 1,
                     secret: Secret::none(),
                     tls: Some(Tls::from_pem_files(authority, certificate, key).unwrap()),
