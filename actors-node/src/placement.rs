@@ -68,7 +68,12 @@ impl Placement {
 
     /// The node for a child: where it is while that lives, else the one named, else by the rules. Those that lack
     /// a tag do not count.
-    pub(crate) fn place(&mut self, child: &str, wants: &Wants, live: &[Member]) -> Option<SystemId> {
+    pub(crate) fn place(
+        &mut self,
+        child: &str,
+        wants: &Wants,
+        live: &[Member],
+    ) -> Option<SystemId> {
         self.note_values(live);
         let failed = self.host(child);
         let live: Vec<&Member> = live.iter().filter(|member| wants.fits(member)).collect();
@@ -93,7 +98,9 @@ impl Placement {
     fn first_place(&self, on: Option<&str>, live: &[&Member]) -> Option<SystemId> {
         match on {
             Some(name) => live.iter().find(|member| member.name == name).map(|member| member.id),
-            None => self.least_used(live.iter().filter(|m| !self.spares.contains(&m.name)).copied()),
+            None => {
+                self.least_used(live.iter().filter(|m| !self.spares.contains(&m.name)).copied())
+            }
         }
     }
 
@@ -122,7 +129,8 @@ impl Placement {
     }
 
     fn least_used<'a>(&self, live: impl Iterator<Item = &'a Member>) -> Option<SystemId> {
-        let rank = |member: &&Member| (self.crowd(member), self.used(member.id), member.name.clone());
+        let rank =
+            |member: &&Member| (self.crowd(member), self.used(member.id), member.name.clone());
         live.min_by_key(rank).map(|member| member.id)
     }
 

@@ -20,24 +20,25 @@ impl Peers {
         }
     }
 
+    /// What watches stands in the actor, and does not keep it.
     fn watch(self: &Arc<Self>, actor: &AnyLink) {
-        let (peers, link) = (Arc::downgrade(self), actor.clone());
+        let peers = Arc::downgrade(self);
         actor.on_down(move |down| {
             if let Some(peers) = peers.upgrade() {
-                peers.life_ended(&link, &down);
+                peers.life_ended(&down);
             }
         });
     }
 
-    fn life_ended(self: &Arc<Self>, actor: &AnyLink, down: &Down) {
-        let id = actor.id();
+    fn life_ended(self: &Arc<Self>, down: &Down) {
+        let id = down.actor;
         if self.hosting.supervises(id) || !self.is_in_directory(id) {
             self.change_directory(|directory, _| directory.watched.remove(&id));
             return;
         }
-        match is_final(actor, down) {
-            true => self.forget_actor(id),
-            false => self.watch(actor),
+        match self.system().known(id).filter(|actor| !is_final(actor, down)) {
+            Some(actor) => self.watch(&actor),
+            None => self.forget_actor(id),
         }
     }
 

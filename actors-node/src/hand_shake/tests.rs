@@ -18,7 +18,12 @@ fn us(host: &Host, id: u64, secret: &[u8]) -> Us {
     let name = format!("node {id}");
     Us {
         cluster: "default".into(),
-        member: Member { id: SystemId(id), name, address: format!("{id}:1"), tags: BTreeMap::new() },
+        member: Member {
+            id: SystemId(id),
+            name,
+            address: format!("{id}:1"),
+            tags: BTreeMap::new(),
+        },
         longest: 1 << 20,
         secret: Secret::new(secret).unwrap(),
         tls: None,
