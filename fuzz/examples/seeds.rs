@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
     let [dialler, acceptor] = ["dialler", "acceptor"].map(documented);
     seed("hand_shake", "dialler", &[&[0], &dialler[..]].concat())?;
     seed("hand_shake", "acceptor", &[&[1], &acceptor[..]].concat())?;
-    for name in ["message", "parts", "reply", "swim"] {
+    for name in ["message", "parts", "reply", "named", "swim"] {
         seed("pieces", name, &documented(name))?;
     }
 

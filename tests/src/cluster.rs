@@ -16,6 +16,23 @@ pub async fn sim_node(sim: &Sim, name: &str) -> Node {
     start(&system).await
 }
 
+/// Starts nodes of a simulation, and connects each to each.
+pub async fn sim_nodes(sim: &Sim, names: &[&str]) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for name in names {
+        nodes.push(sim_node(sim, name).await);
+    }
+    connect(&nodes.iter().collect::<Vec<_>>()).await;
+    nodes
+}
+
+/// Waits until it is so, in virtual time.
+pub async fn until(sim: &Sim, mut is: impl FnMut() -> bool) {
+    while !is() {
+        sim.sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Starts a node of this process.
 pub async fn real_node(name: &str) -> Node {
     start(&System::builder().name(name).build()).await

@@ -11,20 +11,11 @@ use actors_supervise::{Strategy, Supervisor};
 use actors_tests::{
     bank::Account,
     calculator::{Add, Calculator, Crash},
-    cluster::{PATIENCE, connect, sim_node},
+    cluster::{PATIENCE, connect, sim_node, sim_nodes, until},
     export,
 };
 
 const SEEDS: u64 = 60;
-
-async fn nodes(sim: &Sim, names: &[&str]) -> Vec<Node> {
-    let mut nodes = Vec::new();
-    for name in names {
-        nodes.push(sim_node(sim, name).await);
-    }
-    connect(&nodes.iter().collect::<Vec<_>>()).await;
-    nodes
-}
 
 fn members(node: &Node, group: &str) -> BTreeSet<ActorId> {
     node.groups().members::<Calculator>(group).iter().map(Link::id).collect()
@@ -34,17 +25,11 @@ fn ids(links: &[&Link<Calculator>]) -> BTreeSet<ActorId> {
     links.iter().map(|link| link.id()).collect()
 }
 
-async fn until(sim: &Sim, mut is: impl FnMut() -> bool) {
-    while !is() {
-        sim.sleep(Duration::from_millis(1)).await;
-    }
-}
-
 /// Members of all nodes are seen from all, get what is sent to the group, and leave with their end or node.
 #[test]
 fn node_25_a_group_has_members_on_all_nodes() {
     sim::search(0..SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["a", "b", "c"]).await;
+        let nodes = sim_nodes(&sim, &["a", "b", "c"]).await;
         let actors: Vec<_> = nodes.iter().map(|node| node.system().spawn(Calculator(0))).collect();
         let (before, monitor) = nodes[2].groups().monitor("workers");
         assert_eq!(before, []);
@@ -87,7 +72,7 @@ fn node_25_a_group_has_members_on_all_nodes() {
 fn node_25_groups_agree_whatever_breaks() {
     sim::search(0..SEEDS, |sim| async move {
         let names = ["a", "b", "c"];
-        let nodes = nodes(&sim, &names).await;
+        let nodes = sim_nodes(&sim, &names).await;
         let mut expected = BTreeSet::new();
         let mut actors = Vec::new();
         for n in 0..30 {
@@ -118,7 +103,7 @@ fn node_25_groups_agree_whatever_breaks() {
 #[test]
 fn node_25_a_moved_child_stays_a_member() {
     sim::search(0..SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["head", "n1", "s1", "other"]).await;
+        let nodes = sim_nodes(&sim, &["head", "n1", "s1", "other"]).await;
         let hosts = Hosts::new(&nodes[0], ["s1".to_owned()]);
         let address = hosts.child::<Calculator>("child", "calculator", "n1");
         let child = address.link();

@@ -11,20 +11,11 @@ use actors_supervise::{Strategy, Supervisor, SupervisorLink};
 use actors_tests::{
     bank::Account,
     calculator::{Add, Calculator, Crash, Secret},
-    cluster::{PATIENCE, connect, real_node, sim_node},
+    cluster::{PATIENCE, connect, real_node, sim_node, sim_nodes, until},
 };
 use futures_lite::{StreamExt, future::zip, stream};
 
 const SEEDS: u64 = 60;
-
-async fn nodes(sim: &Sim, names: &[&str]) -> Vec<Node> {
-    let mut nodes = Vec::new();
-    for name in names {
-        nodes.push(sim_node(sim, name).await);
-    }
-    connect(&nodes.iter().collect::<Vec<_>>()).await;
-    nodes
-}
 
 /// Who has the name, as all nodes say.
 fn agreed(nodes: &[Node], name: &str) -> Option<ActorId> {
@@ -35,12 +26,6 @@ fn agreed(nodes: &[Node], name: &str) -> Option<ActorId> {
 
 fn holder(node: &Node, name: &str) -> Option<ActorId> {
     node.names().registered().into_iter().find(|(known, _)| known == name).map(|(_, actor)| actor)
-}
-
-async fn until(sim: &Sim, mut is: impl FnMut() -> bool) {
-    while !is() {
-        sim.sleep(Duration::from_millis(1)).await;
-    }
 }
 
 /// All at once, in their order.
@@ -61,7 +46,7 @@ async fn all<T: Send + 'static>(
 #[test]
 fn node_25_a_name_is_known_on_all_nodes_when_it_was_registered() {
     sim::search(0..SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["a", "b", "c"]).await;
+        let nodes = sim_nodes(&sim, &["a", "b", "c"]).await;
         let counter = nodes[0].system().spawn(Calculator(40));
         nodes[0].names().register("counter", &counter).await.unwrap();
         for node in &nodes {
@@ -94,7 +79,7 @@ fn node_25_a_name_is_known_on_all_nodes_when_it_was_registered() {
 #[test]
 fn node_25_the_home_of_an_actor_is_asked_for_its_name() {
     sim::search(0..SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["a", "b", "c"]).await;
+        let nodes = sim_nodes(&sim, &["a", "b", "c"]).await;
         let on_b = nodes[1].member().id;
         let away = nodes[0].spawn::<Calculator>(on_b, "calculator", &1_i64).await.unwrap();
         nodes[0].names().register("away", &away).await.unwrap();
@@ -122,7 +107,7 @@ fn node_25_the_home_of_an_actor_is_asked_for_its_name() {
 #[test]
 fn node_25_what_cannot_have_a_name_is_a_typed_error() {
     sim::search(0..4, |sim| async move {
-        let nodes = nodes(&sim, &["a", "b"]).await;
+        let nodes = sim_nodes(&sim, &["a", "b"]).await;
         let system = nodes[0].system();
         let function = system.spawn_fn(|Secret, _| ());
         let names = nodes[0].names();
@@ -147,7 +132,7 @@ fn node_25_what_cannot_have_a_name_is_a_typed_error() {
 #[test]
 fn node_25_concurrent_registrations_have_one_winner() {
     sim::search(0..SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["a", "b", "c", "d"]).await;
+        let nodes = sim_nodes(&sim, &["a", "b", "c", "d"]).await;
         let names = ["x", "y", "z"];
         let mut wanted = Vec::new();
         for node in &nodes {
@@ -187,7 +172,7 @@ fn node_25_concurrent_registrations_have_one_winner() {
 #[test]
 fn node_25_one_winner_while_nodes_die() {
     sim::search(0..2 * SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["a", "b", "c", "d", "e"]).await;
+        let nodes = sim_nodes(&sim, &["a", "b", "c", "d", "e"]).await;
         let mut wanted = Vec::new();
         for node in &nodes {
             let (registry, actor) = (node.names(), node.system().spawn(Calculator(0)));
@@ -253,7 +238,7 @@ fn node_25_nodes_that_start_together_have_one_winner() {
 #[test]
 fn node_25_the_names_of_a_dead_node_are_purged() {
     sim::search(0..SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["a", "b", "c"]).await;
+        let nodes = sim_nodes(&sim, &["a", "b", "c"]).await;
         let (on_a, on_b) =
             (nodes[0].system().spawn(Calculator(0)), nodes[1].system().spawn(Calculator(0)));
         nodes[0].names().register("a", &on_a).await.unwrap();
@@ -291,7 +276,7 @@ async fn supervised(node: &Node, on: &str, spare: &str) -> (SupervisorLink, Link
 #[test]
 fn node_25_a_name_follows_its_actor() {
     sim::search(0..SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["head", "n1", "s1", "other"]).await;
+        let nodes = sim_nodes(&sim, &["head", "n1", "s1", "other"]).await;
         let (supervisor, child) = supervised(&nodes[0], "n1", "s1").await;
         let watching = nodes[3].names();
         nodes[0].names().register("child", &child).await.unwrap();
@@ -358,8 +343,8 @@ fn node_25_names_over_sockets() {
 #[test]
 fn node_25_joined_clusters_agree_on_one() {
     sim::search(0..2 * SEEDS, |sim| async move {
-        let left = nodes(&sim, &["a", "b"]).await;
-        let right = nodes(&sim, &["c", "d"]).await;
+        let left = sim_nodes(&sim, &["a", "b"]).await;
+        let right = sim_nodes(&sim, &["c", "d"]).await;
         let (mine, yours) =
             (left[0].system().spawn(Calculator(1)), right[0].system().spawn(Calculator(2)));
         // Who had it later has the higher stamp.
@@ -385,7 +370,7 @@ fn node_25_joined_clusters_agree_on_one() {
 #[test]
 fn node_25_a_fenced_life_names_nobody() {
     sim::search(0..SEEDS, |sim| async move {
-        let nodes = nodes(&sim, &["a", "b", "c"]).await;
+        let nodes = sim_nodes(&sim, &["a", "b", "c"]).await;
         let actors: Vec<_> = nodes.iter().map(|node| node.system().spawn(Calculator(0))).collect();
         nodes[0].names().register("old", &actors[0]).await.unwrap();
         for other in ["b", "c"] {

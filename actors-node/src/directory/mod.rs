@@ -37,6 +37,13 @@ pub(crate) struct State {
     groups_heard: Vec<Sender<GroupEvent>>,
 }
 
+impl State {
+    /// Whether an actor whose home is this node has a name, or is in a group.
+    fn has_own(&self, actor: ActorId) -> bool {
+        self.names.has_own(actor) || self.groups.has_own(actor)
+    }
+}
+
 impl Directory {
     pub(crate) fn new(us: SystemId) -> Self {
         Self(Mutex::new(State {

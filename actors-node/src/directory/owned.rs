@@ -32,8 +32,14 @@ impl Peers {
 
     fn life_ended(self: &Arc<Self>, down: &Down) {
         let id = down.actor;
-        if self.hosting.supervises(id) || !self.is_in_directory(id) {
-            self.change_directory(|directory, _| directory.watched.remove(&id));
+        let is_over = self.change_directory(|directory, _| {
+            let is_over = self.hosting.supervises(id) || !directory.has_own(id);
+            if is_over {
+                directory.watched.remove(&id);
+            }
+            is_over
+        });
+        if is_over {
             return;
         }
         match self.system().known(id).filter(|actor| !is_final(actor, down)) {
@@ -43,7 +49,7 @@ impl Peers {
     }
 
     fn is_in_directory(&self, actor: ActorId) -> bool {
-        self.directory.read(|state| state.names.has_own(actor) || state.groups.has_own(actor))
+        self.directory.read(|state| state.has_own(actor))
     }
 
     /// The actor is dead for good.
