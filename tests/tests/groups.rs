@@ -40,7 +40,10 @@ fn node_25_a_group_has_members_on_all_nodes() {
         let [a, b, c] = &actors[..] else { unreachable!() };
         for (node, own) in nodes.iter().zip(&actors) {
             assert_eq!(members(node, "workers"), ids(&[a, b, c]));
-            assert_eq!(node.groups().local_members::<Calculator>("workers"), [own.clone()]);
+            assert_eq!(
+                node.groups().local_members::<Calculator>("workers"),
+                std::slice::from_ref(own)
+            );
             assert!(node.groups().members::<Account>("workers").is_empty(), "of another type");
             assert_eq!(node.groups().broadcast::<Calculator, _>("workers", &Add(1)), 3);
         }
