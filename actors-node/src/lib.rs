@@ -1,4 +1,5 @@
-//! Nodes for [`actors_core`]: remote links and spawn, failure detection, supervision across nodes.
+//! Nodes for [`actors_core`]: remote links and spawn, names and groups that all know, failure detection, supervision
+//! across nodes.
 //!
 //! A *node* is a process with a name; each of its lives has an identity of its own. Nodes that have
 //! joined know each other, and are connected where they use it or
