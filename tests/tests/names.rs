@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use actors_core::{
-    ActorId, ExitReason, Link, NameError, ReplyTo, System,
-    sim::{self, Sim},
-};
+use actors_core::{ActorId, ExitReason, Link, NameError, ReplyTo, System, sim};
 use actors_node::{Hosts, NameEvent, Node, NodeEvent, RegisterError, SuperviseRemotely};
 use actors_supervise::{Strategy, Supervisor, SupervisorLink};
 use actors_tests::{

@@ -123,7 +123,7 @@ impl Cluster {
         let node = self.nodes.len();
         let (name, address) =
             (format!("worker-{node}"), format!("10.0.{}.{}:4000", node / 256, node % 256));
-        let member = Member { id: id(node), name, address };
+        let member = Member { id: id(node), name, address, tags: BTreeMap::new() };
         let engine = Engine::new(member, self.settings, self.random.u64(..));
         let waiting = Vec::new();
         self.nodes.push(Node { engine, running: true, paused: false, due: None, waiting });

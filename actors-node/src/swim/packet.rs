@@ -104,7 +104,12 @@ mod tests {
 
     #[test]
     fn a_packet_is_as_documented() {
-        let member = Member { id: SystemId(3), name: "c".into(), address: "127.0.0.1:4003".into() };
+        let member = Member {
+            id: SystemId(3),
+            name: "c".into(),
+            address: "127.0.0.1:4003".into(),
+            tags: std::collections::BTreeMap::new(),
+        };
         let updates = vec![
             Update::Alive(Arc::new(member), 2),
             Update::Suspect(SystemId(4), 1, SystemId(2)),
