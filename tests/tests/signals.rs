@@ -16,6 +16,11 @@ fn end_of(mut tree: NodeProcess) -> (Vec<String>, Option<i32>) {
     (lines.collect(), code)
 }
 
+/// Nobody waits for the last words of those that were killed: they may come after it.
+fn told(lines: &[String], how: &str) {
+    assert!(lines.iter().any(|line| line.starts_with(how)), "{lines:?}");
+}
+
 const LONG: &str = "60000";
 
 /// SUP 31: a tree that is asked to end does so in order, last first.
@@ -38,7 +43,7 @@ fn a_child_that_does_not_end_is_killed_at_the_deadline() {
     tree.signal(Signal::TERM);
     let (lines, code) = end_of(tree);
     assert_eq!(lines[..3], ["term d", "term c", "term stubborn"]);
-    assert!(lines.last().unwrap().starts_with("SIGTERM Deadline "), "{lines:?}");
+    told(&lines, "SIGTERM Deadline ");
     assert_eq!(code, Some(3));
 }
 
@@ -51,9 +56,7 @@ fn a_second_signal_kills_at_once() {
         tree.wait_for_line("term stubborn").expect("it is being shut down");
         tree.signal(second);
         let (lines, code) = end_of(tree);
-        // Nobody waits for the last words of those that were killed: they may come after it.
-        let told = lines.iter().any(|line| line.starts_with("SIGINT SecondSignal "));
-        assert!(told, "{lines:?}");
+        told(&lines, "SIGINT SecondSignal ");
         assert_eq!(code, Some(3));
     }
 }
