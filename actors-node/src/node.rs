@@ -234,17 +234,19 @@ impl Node {
         let deadline = clock.now() + timeout;
         let mut pause = Duration::from_millis(5);
         loop {
-            let error = match redial::join(&self.0, address).await {
+            let rest = deadline.since(clock.now());
+            let error = match redial::join(&self.0, address, rest).await {
                 Ok(member) => return Ok(member),
                 // Another connection to it is just being made.
                 Err(error @ NodeError::Refused { refusal: Refusal::Duplicate, .. }) => error,
                 Err(error @ NodeError::Unreachable { .. }) => error,
                 Err(error) => return Err(error),
             };
-            if clock.now() >= deadline {
+            let rest = deadline.since(clock.now());
+            clock.sleep(pause.min(rest)).await;
+            if rest <= pause {
                 return Err(error);
             }
-            clock.sleep(pause).await;
             pause = (2 * pause).min(Duration::from_millis(200));
         }
     }

@@ -1,6 +1,6 @@
 //! Connections that this node makes: to join others, and to go on with a session whose connection is lost.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     DownCause, HandShakeError, Member, NodeError,
@@ -70,10 +70,14 @@ pub(crate) async fn dial(peers: &Arc<Peers>, address: &str) -> Result<Member, Di
     Ok(member)
 }
 
-/// [`dial`] for who wants to join.
-pub(crate) async fn join(peers: &Arc<Peers>, address: &str) -> Result<Member, NodeError> {
+/// [`dial`] for who wants to join, and has so much time left.
+pub(crate) async fn join(
+    peers: &Arc<Peers>,
+    address: &str,
+    rest: Duration,
+) -> Result<Member, NodeError> {
     let dialled = async { Ok(dial(peers, address).await) };
-    let dialled = in_time(peers, DEADLINE, dialled).await;
+    let dialled = in_time(peers, DEADLINE.min(rest), dialled).await;
     dialled.unwrap_or_else(|late| Err(late.into())).map_err(|error| error.at(address))
 }
 
