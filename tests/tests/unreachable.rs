@@ -95,8 +95,7 @@ fn node_26_real_attempts_leave_no_socket_behind() {
     let outcomes = join_all(&node, (0..MANY).map(|n| ways[n % 2].to_string()));
     let until = Instant::now() + PATIENCE;
     let mut most = before;
-    while (outcomes.lock().unwrap().len() < MANY || open_files() > before)
-        && Instant::now() < until
+    while (outcomes.lock().unwrap().len() < MANY || open_files() > before) && Instant::now() < until
     {
         most = most.max(open_files());
         thread::sleep(Duration::from_millis(5));
