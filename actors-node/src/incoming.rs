@@ -102,7 +102,8 @@ impl Incoming {
         self.since_turn += read;
         self.reads += 1;
         self.filled = read == room;
-        self.sparse = if self.ready.len() <= SMALL { self.sparse + 1 } else { 0 };
+        // A connection may live for longer than this can count.
+        self.sparse = if self.ready.len() <= SMALL { self.sparse.saturating_add(1) } else { 0 };
         Ok(read > 0)
     }
 

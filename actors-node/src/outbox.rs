@@ -161,7 +161,7 @@ impl Outbox {
     /// [`push`](Self::push) for one that somebody waits for: it is written here if it can be.
     pub(crate) fn push_now(&self, frame: &Frame, from: Option<ActorId>) -> bool {
         let pushed = self.put(frame, from);
-        if !self.write_now() {
+        if !pushed || !self.write_now() {
             self.0.changed.notify(1);
         }
         pushed

@@ -73,7 +73,7 @@ impl Outbox {
             none => match self.changing(|queue| queue.next(line.at)) {
                 Next::Bytes(rest) => none.insert((rest, 0)),
                 Next::Wait => return Poll::Ready(Ok(Written::Nothing)),
-                Next::End => return write.poll_close(cx).map_ok(|()| Written::End),
+                Next::End => return Poll::Ready(Ok(Written::End)),
             },
         };
         while *written < rest.bytes().len() {
@@ -98,7 +98,8 @@ enum Written {
 }
 
 impl Writing {
-    /// Done when the outbox is closed and all of it is written, or the connection fails.
+    /// Done when the outbox is closed and all of it is written, or the connection fails. Cancel safe: what was
+    /// begun is gone on with by the next call.
     pub(crate) async fn run(&self) -> io::Result<()> {
         let mut changed = self.outbox.0.changed.listen();
         poll_fn(|cx| {
@@ -124,7 +125,11 @@ impl Writing {
             return Poll::Pending;
         };
         line.task.clone_from(cx.waker());
-        self.outbox.poll_batch(line, cx)
+        match ready!(self.outbox.poll_batch(line, cx))? {
+            // Nobody else ends the stream.
+            Written::End => Pin::new(&mut line.write).poll_close(cx).map_ok(|()| Written::End),
+            written => Poll::Ready(Ok(written)),
+        }
     }
 }
 

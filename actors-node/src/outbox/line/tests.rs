@@ -20,6 +20,7 @@ struct State {
     written: Vec<u8>,
     room: usize,
     broken: bool,
+    closed: u32,
     waiting: Option<Waker>,
 }
 
@@ -74,6 +75,7 @@ impl AsyncWrite for Pipe {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.lock().unwrap().closed += 1;
         Poll::Ready(Ok(()))
     }
 }
@@ -162,4 +164,40 @@ fn an_overtaken_connection_is_not_written() {
     outbox.push_now(&stop(2), None);
     assert_eq!((old.serials(), new.serials()), (vec![], vec![1, 2]));
     drop(now);
+}
+
+/// Who comes late to an outbox that was closed does not end its stream: the task does, once.
+#[test]
+fn the_task_alone_ends_the_stream() {
+    let (outbox, pipe) = (Outbox::new(1 << 20, 1 << 20), Pipe::with_room(usize::MAX));
+    let writing = outbox.write_to(1, Box::new(pipe.clone()), 0);
+    outbox.push(&stop(1), None);
+    outbox.close_after(&stop(2));
+    assert!(!outbox.push_now(&stop(3), None));
+    // One that was let in just before.
+    while !outbox.write_now() && pipe.serials().len() < 2 {}
+    assert!(!outbox.write_now());
+    assert_eq!(pipe.0.lock().unwrap().closed, 0);
+    futures_lite::future::block_on(writing.run()).unwrap();
+    assert_eq!((pipe.serials(), pipe.0.lock().unwrap().closed), (vec![1, 2], 1));
+}
+
+/// Of what is long, who says it writes the beginning: the task is woken for the rest.
+#[test]
+fn the_rest_of_what_is_long_is_the_task_s() {
+    let (outbox, pipe) = (Outbox::new(1 << 20, 1 << 20), Pipe::with_room(usize::MAX));
+    let writing = outbox.write_to(1, Box::new(pipe.clone()), 0);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let mut task = Box::pin(writing.run());
+    let mut poll = || task.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(poll().is_pending());
+    let (to, body) = (ActorId { home: SystemId(1), serial: 1 }, vec![7; 200_000]);
+    let long = Frame::Message { to, name: "long".into(), body, epoch: None, call: Some(1) };
+    outbox.push_now(&long, None);
+    let begun = pipe.0.lock().unwrap().written.len();
+    assert!((1..100_000).contains(&begun), "{begun} bytes");
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert!(poll().is_pending());
+    assert!(pipe.0.lock().unwrap().written.len() > 200_000);
 }
