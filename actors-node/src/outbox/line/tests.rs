@@ -145,6 +145,8 @@ fn the_task_hears_of_a_failure() {
     pipe.0.lock().unwrap().broken = true;
     outbox.push_now(&stop(1), None);
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    // An error is told once.
+    pipe.0.lock().unwrap().broken = false;
     let Poll::Ready(Err(error)) = task.as_mut().poll(&mut Context::from_waker(&waker)) else {
         panic!("it goes on");
     };
