@@ -197,6 +197,32 @@ fn blocking_work_returns_or_panics_and_may_block() {
 }
 
 #[test]
+fn work_in_the_background_returns_or_panics_and_may_block() {
+    on_each(|system| {
+        let host = system.host();
+        let panics = std::panic::AssertUnwindSafe(|| {
+            system.block_on(host.background(|| panic!("as asked")));
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        let actor = system.spawn(Recorder(vec![1]));
+        let ask = move || actor.call_blocking(Recorded, Duration::from_secs(60));
+        assert_eq!(system.block_on(host.background(ask)), Ok(vec![1]));
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn only_work_in_the_background_has_the_lowest_priority() {
+    let niceness = || rustix::process::getpriority_process(None).unwrap();
+    let usual = niceness();
+    on_each(|system| {
+        let host = system.host();
+        assert_eq!(system.block_on(host.background(niceness)), 19);
+        assert_eq!(system.block_on(host.blocking(niceness)), usual);
+    });
+}
+
+#[test]
 fn a_thread_that_drives_tasks_must_not_block() {
     on_each(|system| {
         let actor = system.spawn(Recorder::default());

@@ -93,6 +93,8 @@ impl LastLevel {
             Some(newest) if newest >= version => Ok(()),
             _ => directory.commit(version, &entries, &meta).map(drop),
         };
-        self.on_directory(commit).await.map_err(|error| error.to_string())
+        let directory = self.directory.clone();
+        let saved = self.system.host().background(move || commit(&mut directory.lock()));
+        saved.await.map_err(|error| error.to_string())
     }
 }

@@ -132,7 +132,7 @@ impl Checkpointing {
                 let open = open.map_or_else(|| SnapshotDir::open(disk, to), Ok);
                 write(open, seen.map(|(_, seen)| seen), &entries, &about)
             };
-            let Written { open, seen, result } = host.blocking(write).await;
+            let Written { open, seen, result } = host.background(write).await;
             let _ =
                 own.send(Saved { incarnation, directory, open, seen, changes, result, replies });
         });

@@ -56,6 +56,11 @@ pub trait Executor: Send + Sync {
     }
     /// Runs something that blocks, where it holds up no actor.
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
+    /// As [`spawn_blocking`](Self::spawn_blocking), for what nobody is in a hurry for: everything else that wants the
+    /// processor goes first.
+    fn spawn_background(&self, work: Box<dyn FnOnce() + Send>) {
+        self.spawn_blocking(work);
+    }
     /// True on a thread that runs tasks: blocking there could deadlock.
     fn drives_this_thread(&self) -> bool;
     /// How many threads run tasks, when tasks run on threads of the machine: the system then runs its
@@ -99,8 +104,28 @@ impl Host {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
+        self.result_of(work, |work| self.executor.spawn_blocking(work)).await
+    }
+
+    /// As [`blocking`](Self::blocking), for what nobody is in a hurry for: everything else that wants the processor
+    /// goes first. On a machine whose processors are all busy it gets one or two hundredths of one.
+    ///
+    /// # Panics
+    /// As [`blocking`](Self::blocking).
+    pub async fn background<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        self.result_of(work, |work| self.executor.spawn_background(work)).await
+    }
+
+    async fn result_of<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        spawn: impl FnOnce(Box<dyn FnOnce() + Send>),
+    ) -> T {
         let (reply, waiting) = crate::reply::one_shot();
-        self.executor.spawn_blocking(Box::new(move || {
+        spawn(Box::new(move || {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             reply.answer(result);
         }));

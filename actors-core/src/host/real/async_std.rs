@@ -2,6 +2,7 @@ use async_std::task;
 
 use super::{
     async_io::AsyncIo,
+    background,
     machine::{self, parallelism, threads_asked_for},
 };
 use crate::{
@@ -25,6 +26,10 @@ impl Executor for AsyncStd {
 
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
         task::spawn_blocking(work);
+    }
+
+    fn spawn_background(&self, work: Box<dyn FnOnce() + Send>) {
+        background::spawn(work, |work| self.spawn_blocking(work));
     }
 
     fn drives_this_thread(&self) -> bool {

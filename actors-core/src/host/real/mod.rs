@@ -6,6 +6,8 @@ mod async_io;
 #[cfg(feature = "async-std")]
 mod async_std;
 #[cfg(any(feature = "async-std", feature = "smol", feature = "tokio"))]
+mod background;
+#[cfg(any(feature = "async-std", feature = "smol", feature = "tokio"))]
 mod machine;
 #[cfg(feature = "smol")]
 mod smol;

@@ -10,6 +10,7 @@ use async_executor::StaticExecutor;
 
 use super::{
     async_io::AsyncIo,
+    background,
     machine::{self, parallelism, threads_asked_for},
 };
 use crate::{
@@ -60,6 +61,10 @@ impl Executor for Smol {
 
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
         blocking::unblock(work).detach();
+    }
+
+    fn spawn_background(&self, work: Box<dyn FnOnce() + Send>) {
+        background::spawn(work, |work| self.spawn_blocking(work));
     }
 
     fn drives_this_thread(&self) -> bool {

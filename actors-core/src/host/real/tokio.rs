@@ -9,7 +9,10 @@ use tokio_util::{
     context::TokioContext,
 };
 
-use super::machine::{self, Monotonic};
+use super::{
+    background,
+    machine::{self, Monotonic},
+};
 use crate::{
     BoxFuture,
     host::{Clock, Executor, Host, Listener, Net, Stream, Time},
@@ -101,6 +104,10 @@ impl Executor for Runtime {
             work();
             drop(kept);
         });
+    }
+
+    fn spawn_background(&self, work: Box<dyn FnOnce() + Send>) {
+        background::spawn(work, |work| self.spawn_blocking(work));
     }
 
     fn drives_this_thread(&self) -> bool {
