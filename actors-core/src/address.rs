@@ -94,7 +94,7 @@ impl<M: Message, A: Handler<M>> Destination<M> for Link<A> {
     fn later(&self) -> Later<M> {
         let weak = self.downgrade();
         Box::new(move |message, epoch| match weak.upgrade() {
-            Some(link) => link.cell().push_tagged(message, None, epoch),
+            Some(link) => link.cell().push_tagged(message, None, epoch.into()),
             None => Err(SendError::Closed(message)),
         })
     }
@@ -124,7 +124,7 @@ impl<M: Message, A: Handler<M>> Destination<M> for Name<A> {
         Box::new(move |message, epoch| {
             let Some(name) = weak() else { return Err(SendError::Closed(message)) };
             match name.resolve() {
-                Ok(link) => link.cell().push_tagged(message, None, epoch),
+                Ok(link) => link.cell().push_tagged(message, None, epoch.into()),
                 Err(error) => Err(SendError::Name { message, error }),
             }
         })

@@ -24,6 +24,8 @@ pub enum DeadLetterCause {
     Died,
     /// The actor died while handling it.
     Crashed,
+    /// It was a question, and its asker's time was over before it was begun.
+    Late,
     /// It was of a rolled-back run of its group.
     Fenced,
     /// It could not be delivered on another node, or no member of a pool has taken it.

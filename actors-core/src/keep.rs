@@ -69,7 +69,9 @@ impl<A: Actor> Seat<A> {
             let message = message.downcast_ref::<M>()?.clone();
             Some(match epoch {
                 None => Letter::new(Tell(message)),
-                Some(epoch) => Letter::new(Tagged { message, reply: None, epoch }),
+                Some(epoch) => {
+                    Letter::new(Tagged { message, reply: None, origin: Some(epoch).into() })
+                }
             })
         };
         let redelivered = Redelivered { copy, times };

@@ -59,6 +59,7 @@ mod system;
 mod task;
 mod timer;
 mod timers;
+mod trace;
 
 pub use actor::{Actor, Handler, Message};
 pub use address::{Address, Destination};
@@ -87,6 +88,7 @@ pub use smol_str::SmolStr;
 pub use stuck::{Stuck, StuckPolicy};
 pub use system::{System, SystemBuilder};
 pub use timer::Timer;
+pub use trace::Propagator;
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -105,7 +105,23 @@ impl<A: Actor> Link<A> {
         Call::new(sent, self.0.system())
     }
 
-    /// [`call`](Self::call) for plain threads.
+    /// As `call(message).within(timeout)`, and the deadline goes with the question, to another node too: if it has not
+    /// been begun by then, it is not, but is a dead letter ([`DeadLetterCause::Late`](crate::DeadLetterCause::Late)). Without it
+    /// that is so within a node only. The way to another node does not count: the time that is left when the question
+    /// is sent counts from when it arrives.
+    pub fn call_within<M: Message>(&self, message: M, timeout: Duration) -> Call<M::Reply>
+    where
+        A: Handler<M>,
+    {
+        let (reply, waiting) = one_shot();
+        let system = self.0.system();
+        let deadline = system.host().clock.now() + timeout;
+        let sent = self.0.push(message, Some(reply.until(deadline)));
+        Call::new(sent.map(|()| waiting).map_err(CallError::from), system).within(timeout)
+    }
+
+    /// [`call`](Self::call) for plain threads; the deadline goes with the question, as with
+    /// [`call_within`](Self::call_within).
     ///
     /// # Errors
     /// As `call`, and [`CallError::WouldBlock`] on a thread that drives actors.
@@ -120,7 +136,7 @@ impl<A: Actor> Link<A> {
         if drives_this_thread(self.0.system()) {
             return Err(CallError::WouldBlock);
         }
-        let call = self.call(message).within(timeout);
+        let call = self.call_within(message, timeout);
         futures_lite::future::block_on(call.into_future())
     }
 
@@ -455,12 +471,12 @@ impl<R: Send + 'static> Future for Answer<R> {
                 }
                 let timer = this.limit.insert(Limit::Timer(this.clock.sleep(timeout)));
                 let Limit::Timer(timer) = timer else { unreachable!("as it was made") };
-                timer.as_mut().poll(task).map(|()| Err(CallError::Timeout))
+                timer.as_mut().poll(task).map(|()| waiting.expire())
             }
             Some(Limit::Deadline(deadline)) => {
                 let deadline = *deadline;
                 if this.clock.now(false) >= deadline {
-                    return Poll::Ready(Err(CallError::Timeout));
+                    return Poll::Ready(waiting.expire());
                 }
                 if here::wake_own(task.waker(), || deadline).is_none() {
                     let rest = deadline.since(this.clock.now(false));
@@ -469,9 +485,7 @@ impl<R: Send + 'static> Future for Answer<R> {
                 }
                 Poll::Pending
             }
-            Some(Limit::Timer(timer)) => {
-                timer.as_mut().poll(task).map(|()| Err(CallError::Timeout))
-            }
+            Some(Limit::Timer(timer)) => timer.as_mut().poll(task).map(|()| waiting.expire()),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::any::{Any, type_name};
 
 use crate::{
-    Actor, CallError, Down, ExitReason, GroupEpoch, Handler, Message, MonitorRef, ReplyTo,
+    Actor, CallError, DeadLetterCause, Down, ExitReason, GroupEpoch, Handler, Message, MonitorRef,
+    ReplyTo,
     cell::UNLINKED,
     node::Payload,
     run::{Step, Turn},
@@ -42,6 +43,10 @@ impl<A: Handler<M>, M: Message> Payload<A> for Ask<M> {
 
     #[inline]
     fn run(self, turn: &mut Turn<'_, A>) -> Step {
+        if self.1.is_late(|| turn.cell().system().host().clock.now()) {
+            turn.cell().publish(type_name::<M>(), DeadLetterCause::Late, None);
+            return Step::Next;
+        }
         turn.handle(move |actor, cx| actor.handle_call(self.0, self.1, cx))
     }
 
@@ -59,18 +64,43 @@ impl<A: Handler<M>, M: Message> Payload<A> for Ask<M> {
     }
 }
 
-/// A message or a question from a member of a group.
+/// A message or a question with what it was sent from: by a member of a group, within a trace.
 pub(crate) struct Tagged<M: Message> {
     pub(crate) message: M,
     pub(crate) reply: Option<ReplyTo<M::Reply>>,
-    pub(crate) epoch: GroupEpoch,
+    pub(crate) origin: Origin,
+}
+
+/// Where a message comes from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    pub(crate) epoch: Option<GroupEpoch>,
+    /// As the sender's [`Propagator`](crate::Propagator) has put it.
+    pub(crate) trace: Option<Vec<u8>>,
+}
+
+impl From<Option<GroupEpoch>> for Origin {
+    fn from(epoch: Option<GroupEpoch>) -> Self {
+        Self { epoch, trace: None }
+    }
+}
+
+impl Origin {
+    pub(crate) const fn is_usual(&self) -> bool {
+        self.epoch.is_none() && self.trace.is_none()
+    }
 }
 
 impl<A: Handler<M>, M: Message> Payload<A> for Tagged<M> {
     const MESSAGE: bool = true;
 
     fn run(self, turn: &mut Turn<'_, A>) -> Step {
-        turn.set_message_epoch(self.epoch);
+        if let Some(epoch) = self.origin.epoch {
+            turn.set_message_epoch(epoch);
+        }
+        if let Some(trace) = &self.origin.trace {
+            turn.cell().system().continue_trace(trace);
+        }
         match self.reply {
             Some(reply) => Ask(self.message, reply).run(turn),
             None => Tell(self.message).run(turn),
@@ -89,7 +119,7 @@ impl<A: Handler<M>, M: Message> Payload<A> for Tagged<M> {
     }
 
     fn epoch(&self) -> Option<GroupEpoch> {
-        Some(self.epoch)
+        self.origin.epoch
     }
 
     fn name() -> &'static str {

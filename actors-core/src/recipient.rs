@@ -163,7 +163,7 @@ impl<M: Message, A: Handler<M>> Receives<M> for ActorCell<A> {
         reply: Option<ReplyTo<M::Reply>>,
         epoch: Option<GroupEpoch>,
     ) -> Result<(), SendError<M>> {
-        self.push_tagged(message, reply, epoch)
+        self.push_tagged(message, reply, epoch.into())
     }
 
     fn bound(&self) -> Option<&Bound> {

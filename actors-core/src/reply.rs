@@ -7,7 +7,7 @@ use std::{
 };
 
 use self::slot::{Answerer, Asker};
-use crate::{BoxFuture, CallError, here};
+use crate::{BoxFuture, CallError, here, host::Time};
 
 #[cfg(all(test, actors_loom))]
 mod model;
@@ -21,7 +21,38 @@ pub struct ReplyTo<R: Send + 'static>(Option<Sink<R>>);
 
 enum Sink<R> {
     Slot(Answerer<R>),
-    Function(Box<dyn FnOnce(Answer<R>) + Send>),
+    Function(Box<dyn Respond<R>>),
+}
+
+/// A way for an answer that is not a slot.
+trait Respond<R>: Send {
+    fn put(self: Box<Self>, answer: Answer<R>);
+    /// After which nobody waits any more.
+    fn deadline(&self) -> Option<Time> {
+        None
+    }
+}
+
+impl<R, F: FnOnce(Answer<R>) + Send> Respond<R> for F {
+    fn put(self: Box<Self>, answer: Answer<R>) {
+        self(answer);
+    }
+}
+
+/// Somebody who waits until then.
+struct Until<R: Send + 'static> {
+    reply: ReplyTo<R>,
+    deadline: Time,
+}
+
+impl<R: Send + 'static> Respond<R> for Until<R> {
+    fn put(self: Box<Self>, answer: Answer<R>) {
+        self.reply.finish(answer);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        Some(self.deadline)
+    }
 }
 
 impl<R: Send + 'static> ReplyTo<R> {
@@ -44,6 +75,45 @@ impl<R: Send + 'static> ReplyTo<R> {
     pub fn channel() -> (Self, BoxFuture<'static, Result<R, CallError>>) {
         let (reply, waiting) = one_shot();
         (reply, Box::pin(waiting.answer()))
+    }
+
+    /// The same, for an asker who waits until then: what has not begun by that time is not begun.
+    #[must_use]
+    pub fn until(self, deadline: Time) -> Self {
+        Self(Some(Sink::Function(Box::new(Until { reply: self, deadline }))))
+    }
+
+    /// A reply of another type that becomes this one, with the same deadline.
+    pub(crate) fn convert<T: Send + 'static>(
+        self,
+        convert: impl FnOnce(T) -> Answer<R> + Send + 'static,
+    ) -> ReplyTo<T> {
+        let deadline = self.deadline();
+        let reply = ReplyTo::to_function(move |answer: Answer<T>| {
+            self.finish(answer.and_then(convert));
+        });
+        match deadline {
+            Some(deadline) => reply.until(deadline),
+            None => reply,
+        }
+    }
+
+    /// When the asker ceases to wait, if that was said with the question.
+    pub fn deadline(&self) -> Option<Time> {
+        match &self.0 {
+            Some(Sink::Function(sink)) => sink.deadline(),
+            _ => None,
+        }
+    }
+
+    /// The asker does not wait any more, for its time is over.
+    #[inline]
+    pub(crate) fn is_late(&self, now: impl FnOnce() -> Time) -> bool {
+        match &self.0 {
+            Some(Sink::Slot(slot)) => slot.is_late(),
+            Some(Sink::Function(sink)) => sink.deadline().is_some_and(|deadline| now() >= deadline),
+            None => false,
+        }
     }
 
     pub(crate) fn finish(mut self, answer: Answer<R>) {
@@ -71,7 +141,7 @@ impl<R> Sink<R> {
     fn put(self, answer: Answer<R>) {
         match self {
             Self::Slot(slot) => slot.put(answer),
-            Self::Function(f) => f(answer),
+            Self::Function(sink) => sink.put(answer),
         }
     }
 }
@@ -82,6 +152,12 @@ pub(crate) struct Waiting<R>(Asker<R>);
 impl<R> Waiting<R> {
     pub(crate) async fn answer(mut self) -> Answer<R> {
         poll_fn(move |task| self.poll(task)).await
+    }
+
+    /// Gives up, for the time is over: a question that has not begun by then does not.
+    pub(crate) fn expire<T>(&mut self) -> Result<T, CallError> {
+        self.0.expire();
+        Err(CallError::Timeout)
     }
 
     #[inline]

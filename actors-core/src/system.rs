@@ -11,7 +11,8 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Actor, ActorId, ActorInfo, Address, AnyLink, DeadLetter, Link, MonitorRef, NameError, SystemId,
+    Actor, ActorId, ActorInfo, Address, AnyLink, DeadLetter, Link, MonitorRef, NameError,
+    Propagator, SystemId,
     cell::{ActorCell, AnyCell},
     clocks,
     dead_letters::DeadLetters,
@@ -27,6 +28,7 @@ use crate::{
     stuck::{Reports, Stuck, StuckPolicy, Watch},
     supervision::{OnExit, Seat},
     timers::Timers,
+    trace::Propagates,
 };
 
 /// A world of actors: what they are run by, their names, their dead letters. Cheap to clone.
@@ -54,6 +56,7 @@ struct Inner {
     metrics: Metrics,
     exports: Exports,
     router: RwLock<Option<Arc<dyn Router>>>,
+    propagates: Propagates,
     serial: AtomicU64,
     monitor: AtomicU64,
 }
@@ -64,6 +67,7 @@ pub struct SystemBuilder {
     name: String,
     host: Option<Host>,
     watch: Watch,
+    propagates: Propagates,
 }
 
 impl SystemBuilder {
@@ -83,6 +87,13 @@ impl SystemBuilder {
     /// comes of it. Simulated hosts do not watch.
     pub fn stuck(mut self, after: Duration, policy: StuckPolicy) -> Self {
         self.watch = Watch { after, policy };
+        self
+    }
+
+    /// Carries traces to other nodes, with the messages, and on from there. None unless set: then each message
+    /// to another node costs what it takes to make the trace, and its bytes.
+    pub fn propagator(mut self, propagator: impl Propagator) -> Self {
+        self.propagates = Propagates(Some(Arc::new(propagator)));
         self
     }
 
@@ -111,6 +122,7 @@ impl SystemBuilder {
             metrics,
             exports: Exports::default(),
             router: RwLock::default(),
+            propagates: self.propagates,
             serial: AtomicU64::new(1),
             monitor: AtomicU64::new(1),
         }))
@@ -126,7 +138,12 @@ impl System {
 
     /// Options first.
     pub fn builder() -> SystemBuilder {
-        SystemBuilder { name: "system".into(), host: None, watch: Watch::default() }
+        SystemBuilder {
+            name: "system".into(),
+            host: None,
+            watch: Watch::default(),
+            propagates: Propagates::default(),
+        }
     }
 
     /// The system of the actor this runs in; outside any, the one default system of the process.
@@ -250,6 +267,10 @@ impl System {
 
     pub(crate) fn route(&self, node: SystemId) -> Option<Arc<dyn Route>> {
         self.0.router.read().as_ref().map(|router| router.route(node))
+    }
+
+    pub(crate) fn propagates(&self) -> &Propagates {
+        &self.0.propagates
     }
 
     pub(crate) fn exports(&self) -> &Exports {

@@ -11,9 +11,10 @@ use std::{
 };
 
 use actors_core::{
-    Actor, BoxFuture, Call, CallError, Context, ExitReason, Handler, Link, Message, ReplyTo,
-    Status, System,
+    Actor, BoxFuture, Call, CallError, Context, DeadLetterCause, ExitReason, Handler, Link,
+    Message, ReplyTo, Status, System,
     host::{Clock, Host, Time},
+    sim,
 };
 use common::{Crash, Record, Recorded, Recorder, everywhere, real_hosts};
 
@@ -88,6 +89,78 @@ fn core_11_a_late_reply_never_reaches_a_later_call() {
         let second = slow.call(Wait(1)).forever();
         release.answer(());
         assert_eq!(second.await, Ok(1));
+    });
+}
+
+/// Counts its questions, and answers when it is let go.
+#[derive(Default)]
+struct Counts(u64);
+
+impl Actor for Counts {}
+
+struct Count(Option<BoxFuture<'static, Result<(), CallError>>>);
+
+impl Message for Count {
+    type Reply = u64;
+}
+
+impl Handler<Count> for Counts {
+    async fn handle(&mut self, Count(released): Count, _cx: &mut Context<Self>) -> u64 {
+        self.0 += 1;
+        if let Some(released) = released {
+            released.await.expect("the test lets it go");
+        }
+        self.0
+    }
+}
+
+/// A question whose asker has given up is not begun, and is a dead letter; one that was dropped is.
+#[test]
+fn a_question_past_its_deadline_is_not_begun() {
+    const SHORT: Duration = Duration::from_millis(10);
+    everywhere(|system| async move {
+        let letters = system.dead_letters();
+        let counts = system.spawn(Counts::default());
+        let (release, released) = ReplyTo::channel();
+        let first = counts.call(Count(Some(released))).forever();
+        drop(counts.call(Count(None)));
+        let given_up = counts.call(Count(None)).within(SHORT);
+        let told = counts.call_within(Count(None), SHORT);
+        assert_eq!(given_up.await, Err(CallError::Timeout));
+        assert_eq!(told.await, Err(CallError::Timeout));
+        release.answer(());
+        assert_eq!(first.await, Ok(1));
+        let last = counts.call_within(Count(None), Duration::from_secs(60));
+        assert_eq!(last.await, Ok(3), "the first, the one that was dropped, and this");
+        let late: Vec<_> = letters.try_iter().map(|letter| letter.cause).collect();
+        assert_eq!(late, [DeadLetterCause::Late; 2]);
+    });
+}
+
+/// The deadline goes with the question: it counts for whoever it is handed to, without the asker.
+#[test]
+fn a_deadline_stays_with_its_question() {
+    everywhere(|system| async move {
+        let counts = system.spawn(Counts::default());
+        let (reply, answer) = ReplyTo::channel();
+        let now = system.host().clock.now();
+        counts.ask(Count(None), reply.until(now)).unwrap();
+        assert_eq!(answer.await, Err(CallError::NoReply));
+        assert_eq!(counts.call(Count(None)).await, Ok(1));
+    });
+}
+
+/// What has begun goes on, whatever its asker does.
+#[test]
+fn a_question_that_has_begun_ends() {
+    sim::search(0..20, |sim| async move {
+        let system = System::builder().host(sim.node("a")).build();
+        let counts = system.spawn(Counts::default());
+        let (release, released) = ReplyTo::channel();
+        let given_up = counts.call_within(Count(Some(released)), Duration::from_millis(10)).await;
+        assert_eq!(given_up, Err(CallError::Timeout));
+        release.answer(());
+        assert_eq!(counts.call(Count(None)).await, Ok(2));
     });
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{ActorCell, AnyCell, BOUNDED, Life, OVERTAKEN};
 use crate::{
-    Actor, CallError, Down, GroupEpoch, Handler, Message, MonitorRef, ReplyTo, SendError, here,
+    Actor, CallError, Down, Handler, Message, MonitorRef, ReplyTo, SendError, here,
     node::{Letter, Payload},
-    payload::{Ask, DownSignal, Nudge, Tagged, Tell},
+    payload::{Ask, DownSignal, Nudge, Origin, Tagged, Tell},
     remote,
     run::Drive,
     scheduler::Runnable,
@@ -24,7 +24,7 @@ impl<A: Actor> ActorCell<A> {
     where
         A: Handler<M>,
     {
-        self.push_tagged(message, reply, here::epoch())
+        self.push_tagged(message, reply, here::epoch().into())
     }
 
     #[inline]
@@ -32,21 +32,21 @@ impl<A: Actor> ActorCell<A> {
         &self,
         message: M,
         reply: Option<ReplyTo<M::Reply>>,
-        epoch: Option<GroupEpoch>,
+        origin: Origin,
     ) -> Result<(), SendError<M>>
     where
         A: Handler<M>,
     {
         if !matches!(self.life(), Life::Running | Life::Suspended) {
-            return self.push_away(message, reply, epoch);
+            return self.push_away(message, reply, origin);
         }
         if self.has(BOUNDED) && !self.ext().bound().enter() {
             return Err(SendError::Full(message));
         }
-        self.enqueue(match (reply, epoch) {
-            (None, None) => Letter::new(Tell(message)),
-            (Some(reply), None) => Letter::new(Ask(message, reply)),
-            (reply, Some(epoch)) => tagged(message, reply, epoch),
+        self.enqueue(match reply {
+            reply if !origin.is_usual() => tagged(message, reply, origin),
+            None => Letter::new(Tell(message)),
+            Some(reply) => Letter::new(Ask(message, reply)),
         });
         Ok(())
     }
@@ -56,7 +56,7 @@ impl<A: Actor> ActorCell<A> {
         &self,
         message: M,
         reply: Option<ReplyTo<M::Reply>>,
-        epoch: Option<GroupEpoch>,
+        origin: Origin,
     ) -> Result<(), SendError<M>>
     where
         A: Handler<M>,
@@ -67,11 +67,11 @@ impl<A: Actor> ActorCell<A> {
             (Life::Proxy, Some(elsewhere)) => {
                 let route = elsewhere.route.clone();
                 drop(rare);
-                remote::forward::<A, M>(&self.system, &*route, self.id(), message, reply, epoch)
+                remote::forward::<A, M>(&self.system, &*route, self.id(), message, reply, origin)
             }
             _ => {
                 drop(rare);
-                self.push_tagged(message, reply, epoch)
+                self.push_tagged(message, reply, origin)
             }
         }
     }
@@ -193,7 +193,7 @@ impl<A: Actor> ActorCell<A> {
 fn tagged<A: Handler<M>, M: Message>(
     message: M,
     reply: Option<ReplyTo<M::Reply>>,
-    epoch: GroupEpoch,
+    origin: Origin,
 ) -> Letter<A> {
-    Letter::new(Tagged { message, reply, epoch })
+    Letter::new(Tagged { message, reply, origin })
 }

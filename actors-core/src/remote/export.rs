@@ -20,6 +20,7 @@ use crate::{
     ReplyTo, StartError, System,
     cell::{ActorCell, AnyCell},
     observe::Observer,
+    payload::Origin,
     supervision::{OnExit, Seat},
 };
 
@@ -248,11 +249,8 @@ where
 type Reserve = Arc<
     dyn Fn(&System, (ActorId, u32), OnExit) -> Result<Box<dyn AnySeat>, StartError> + Send + Sync,
 >;
-type Decoder = Arc<
-    dyn Fn(&System, Arc<dyn AnyCell>, &[u8], Option<GroupEpoch>, Option<ReplyTo<Vec<u8>>>)
-        + Send
-        + Sync,
->;
+type Decoder =
+    Arc<dyn Fn(&System, Arc<dyn AnyCell>, &[u8], Origin, Option<ReplyTo<Vec<u8>>>) + Send + Sync>;
 
 /// The types of one system that may cross.
 #[derive(Default)]
@@ -321,7 +319,7 @@ fn receive<A, M>(
     system: &System,
     cell: Arc<dyn AnyCell>,
     body: &[u8],
-    epoch: Option<GroupEpoch>,
+    origin: Origin,
     reply: Option<ReplyTo<Vec<u8>>>,
 ) where
     A: Handler<M>,
@@ -339,12 +337,8 @@ fn receive<A, M>(
         unreachable!("decoders are found by the actor's type")
     };
     let replier = system.clone();
-    let reply = reply.map(|reply| {
-        ReplyTo::to_function(move |answer: Result<M::Reply, CallError>| {
-            reply.finish(answer.and_then(|value| encode(&replier, &value)));
-        })
-    });
-    if let Err(error) = cell.push_tagged(message, reply, epoch) {
+    let reply = reply.map(|reply| reply.convert(move |value: M::Reply| encode(&replier, &value)));
+    if let Err(error) = cell.push_tagged(message, reply, origin) {
         tracing::debug!(%to, %error, "remote message undelivered");
         system.undelivered(to, None, CallError::Closed);
     }

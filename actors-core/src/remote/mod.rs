@@ -17,7 +17,7 @@ use self::link::{WireLink, scoped};
 use crate::{
     Actor, ActorId, BoxFuture, CallError, DeadLetter, DeadLetterCause, Down, ExitReason,
     GroupEpoch, Handler, Link, Message, ReplyTo, SendError, StartError, System, SystemId, here,
-    monitor::Watcher,
+    monitor::Watcher, payload::Origin,
 };
 
 pub(crate) use export::Exports;
@@ -52,7 +52,9 @@ pub enum Parcel {
         from: Option<ActorId>,
         /// The sender's group.
         epoch: Option<GroupEpoch>,
-        /// Where the answer goes.
+        /// The sender's trace, as its [`Propagator`](crate::Propagator) has put it.
+        trace: Option<Vec<u8>>,
+        /// Where the answer goes. It has the [deadline](ReplyTo::deadline) of the question, if there is one.
         reply: Option<ReplyTo<Vec<u8>>>,
     },
     /// [`AnyLink::stop`](crate::AnyLink::stop).
@@ -120,13 +122,13 @@ impl System {
     pub fn deliver(&self, from: SystemId, to: ActorId, parcel: Parcel) {
         let cell = self.cell(to);
         match (parcel, cell) {
-            (Parcel::Message { name, body, epoch, reply, .. }, Some(cell)) => {
+            (Parcel::Message { name, body, epoch, trace, reply, .. }, Some(cell)) => {
                 let decode = self.exports().decoder(cell.actor_type(), &name);
                 let Some(decode) = decode else {
                     self.undelivered(to, reply, CallError::NotExported(name.to_string()));
                     return;
                 };
-                decode(self, cell, &body, epoch, reply);
+                decode(self, cell, &body, Origin { epoch, trace }, reply);
             }
             (Parcel::Message { reply, .. }, None) => self.undelivered(to, reply, CallError::Closed),
             (Parcel::Stop(reason), Some(cell)) => cell.stop(reason),
@@ -202,7 +204,7 @@ pub(crate) fn forward<A: Handler<M>, M: Message>(
     to: ActorId,
     message: M,
     reply: Option<ReplyTo<M::Reply>>,
-    epoch: Option<GroupEpoch>,
+    origin: Origin,
 ) -> Result<(), SendError<M>> {
     let Some(codec) = system.exports().codec::<A, M>() else {
         return Err(SendError::NotExported(message));
@@ -214,13 +216,15 @@ pub(crate) fn forward<A: Handler<M>, M: Message>(
     let (name, from) = (codec.name.clone(), here::actor());
     let reply = reply.map(|reply| {
         let system = system.clone();
-        ReplyTo::to_function(move |answer: Result<Vec<u8>, CallError>| {
-            reply.finish(answer.and_then(|body| (codec.decode_reply)(&system, &body)));
-        })
+        reply.convert(move |body: Vec<u8>| (codec.decode_reply)(&system, &body))
     });
-    route.forward(to, Parcel::Message { name, body, from, epoch, reply }).map_err(|why| match why {
-        NotTaken::NoConnection => SendError::NoConnection(message),
-        NotTaken::Full => SendError::Full(message),
-        NotTaken::TooLong { bytes, limit } => SendError::TooLong { message, bytes, limit },
+    let Origin { epoch, trace } = origin;
+    let trace = trace.or_else(|| system.trace());
+    route.forward(to, Parcel::Message { name, body, from, epoch, trace, reply }).map_err(|why| {
+        match why {
+            NotTaken::NoConnection => SendError::NoConnection(message),
+            NotTaken::Full => SendError::Full(message),
+            NotTaken::TooLong { bytes, limit } => SendError::TooLong { message, bytes, limit },
+        }
     })
 }

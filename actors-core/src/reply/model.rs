@@ -39,6 +39,27 @@ fn core_11_an_answer_races_with_giving_up() {
     });
 }
 
+/// The same when its time is over: who has not answered by then sees that.
+#[test]
+fn core_11_an_answer_races_with_the_deadline() {
+    explore(|| {
+        let answer = Arc::new(());
+        let (reply, mut waiting) = one_shot::<Arc<()>>();
+        let answerer = thread::spawn(move || {
+            let begins = !reply.is_late(|| unreachable!("a slot needs no clock"));
+            if begins {
+                reply.answer(answer);
+            }
+        });
+        let polled = block_on(poll_fn(|task| Poll::Ready(waiting.poll(task))));
+        if polled.is_pending() {
+            assert_eq!(waiting.expire::<()>(), Err(CallError::Timeout));
+        }
+        drop((polled, waiting));
+        answerer.join().unwrap();
+    });
+}
+
 /// CORE 41: the same while the `ReplyTo` is dropped.
 #[test]
 fn core_41_a_dropped_question_races_with_giving_up() {

@@ -24,11 +24,13 @@ const WAKING: u8 = 2;
 const DONE: u8 = 3;
 /// The asker is gone; the block is the answerer's.
 const GONE: u8 = 4;
+/// As `GONE`, for its time was over.
+const LATE: u8 = 5;
 
 /// | field | whose it is |
 /// |---|---|
 /// | `waker` | the asker's in `EMPTY`; the answerer's from `WAITING` to `DONE` |
-/// | `answer` | the answerer's until `DONE`, then the asker's; the answerer's in `GONE` |
+/// | `answer` | the answerer's until `DONE`, then the asker's; the answerer's in `GONE` and `LATE` |
 struct Slot<R> {
     state: AtomicU8,
     waker: UnsafeCell<MaybeUninit<Waker>>,
@@ -90,6 +92,12 @@ impl<R> Slot<R> {
 }
 
 impl<R> Answerer<R> {
+    /// The asker's time was over.
+    #[inline]
+    pub(super) fn is_late(&self) -> bool {
+        self.0.slot().state.load(Ordering::Relaxed) == LATE
+    }
+
     /// Puts the answer and wakes who waits for it. If the asker is gone, the answer is dropped.
     #[inline]
     pub(super) fn put(self, answer: Answer<R>) {
@@ -166,6 +174,25 @@ impl<R> Asker<R> {
         Poll::Ready(self.take())
     }
 
+    /// Its time is over: it lets go, and the answerer can see why.
+    pub(super) fn expire(&mut self) {
+        self.let_go(LATE);
+        self.0 = None;
+    }
+
+    /// Leaves the block to the answerer, or frees it after the answer. It is not used again.
+    fn let_go(&mut self, how: u8) {
+        let Some(block) = &self.0 else { return };
+        let slot = block.slot();
+        if slot.state.load(Ordering::Acquire) == WAITING && slot.turn(WAITING, EMPTY) {
+            // SAFETY: back in `EMPTY` it is ours.
+            drop(unsafe { slot.take_waker() });
+        }
+        if !slot.turn(EMPTY, how) {
+            drop(self.take());
+        }
+    }
+
     /// The answer, which is there or about to be.
     fn take(&mut self) -> Answer<R> {
         let block = self.0.take().expect("it is there until it is taken");
@@ -181,15 +208,7 @@ impl<R> Asker<R> {
 
 impl<R> Drop for Asker<R> {
     fn drop(&mut self) {
-        let Some(block) = &self.0 else { return };
-        let slot = block.slot();
-        if slot.state.load(Ordering::Acquire) == WAITING && slot.turn(WAITING, EMPTY) {
-            // SAFETY: back in `EMPTY` it is ours.
-            drop(unsafe { slot.take_waker() });
-        }
-        if !slot.turn(EMPTY, GONE) {
-            drop(self.take());
-        }
+        self.let_go(GONE);
     }
 }
 
