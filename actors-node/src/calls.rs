@@ -1,8 +1,11 @@
 //! Questions to other nodes that wait for an answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use actors_core::{ActorId, CallError, GroupEpoch, ReplyTo, StartError, SystemId};
+use actors_core::{
+    ActorId, CallError, GroupEpoch, ReplyTo, StartError, SystemId,
+    host::{Clock, Time},
+};
 use parking_lot::Mutex;
 
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
     directory::Request,
     outbox::Outbox,
     peers::Peers,
-    wire::{Body, Frame},
+    wire::{Asked, Body, Frame},
 };
 
 #[derive(Default)]
@@ -101,6 +104,12 @@ impl Calls {
 }
 
 impl Peers {
+    /// In milliseconds, none of them begun: what comes from there is on the safe side.
+    pub(crate) fn left_until(&self, deadline: Time) -> u64 {
+        let left = deadline.since(self.system().host().clock.now());
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Makes an address on a node for an actor of an exported type.
     pub(crate) async fn reserve(
         &self,
@@ -174,17 +183,21 @@ impl Peers {
 }
 
 /// The way back of an answer to a question that came from there.
-pub(crate) fn answer_to(outbox: &Outbox, call: u64) -> ReplyTo<Vec<u8>> {
-    let outbox = outbox.clone();
+pub(crate) fn answer_to(outbox: &Outbox, asked: Asked, clock: &dyn Clock) -> ReplyTo<Vec<u8>> {
+    let (Asked(call, left), outbox) = (asked, outbox.clone());
     outbox.asked();
-    ReplyTo::to_function(move |answer: Result<Vec<u8>, CallError>| {
+    let reply = ReplyTo::to_function(move |answer: Result<Vec<u8>, CallError>| {
         let limit = outbox.longest();
         let answer = answer.and_then(|body| match body.len() {
             bytes if bytes > limit => Err(CallError::TooLong { bytes, limit }),
             _ => Ok(Body(body)),
         });
         outbox.answer(&Frame::Reply { call, answer });
-    })
+    });
+    match left {
+        Some(left) => reply.until(clock.now() + Duration::from_millis(left)),
+        None => reply,
+    }
 }
 
 /// A reply that an async function can wait for; `None` when it is dropped unanswered.

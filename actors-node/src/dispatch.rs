@@ -25,9 +25,11 @@ impl Peers {
             Frame::Dead(member) => self.fail(member.id, DownCause::Reported),
             Frame::Fenced => self.fenced_by(from),
             Frame::Goodbye => self.fail(from.id, DownCause::Left),
-            Frame::Message { to, name, body, epoch, call } => {
-                let reply = call.map(|call| answer_to(session.outbox(), call));
-                let parcel = Parcel::Message { name: name.into(), body, from: None, epoch, reply };
+            Frame::Message { to, name, body, epoch, call, trace } => {
+                let clock = &self.system().host().clock;
+                let reply = call.map(|asked| answer_to(session.outbox(), asked, &**clock));
+                let name = name.into();
+                let parcel = Parcel::Message { name, body, from: None, epoch, trace, reply };
                 self.system().deliver(from.id, to, parcel);
             }
             Frame::Reply { call, answer } => {

@@ -10,7 +10,7 @@ use actors_core::{
 use crate::{
     outbox::{FEW, Outbox},
     peers::Peers,
-    wire::Frame,
+    wire::{Asked, Frame},
 };
 
 /// The routes of a system that is a node.
@@ -60,11 +60,14 @@ impl Route for PeerRoute {
         }
         let mut at_once = false;
         let frame = match parcel {
-            Parcel::Message { name, body, from: _, epoch, reply } => {
-                let asked = reply.map(|reply| peers.calls.ask(self.node, reply));
-                at_once = asked.is_some_and(|(_, questions)| questions <= FEW);
-                let call = asked.map(|(call, _)| call);
-                Frame::Message { to, name: name.to_string(), body, epoch, call }
+            Parcel::Message { name, body, from: _, epoch, trace, reply } => {
+                let call = reply.map(|reply| {
+                    let left = reply.deadline().map(|deadline| peers.left_until(deadline));
+                    let (call, questions) = peers.calls.ask(self.node, reply);
+                    at_once = questions <= FEW;
+                    Asked(call, left)
+                });
+                Frame::Message { to, name: name.to_string(), body, epoch, call, trace }
             }
             Parcel::Stop(reason) => Frame::Stop(to, reason),
             Parcel::End(reason) => Frame::End(to, reason),

@@ -83,7 +83,10 @@ pub(crate) enum Frame {
         body: Vec<u8>,
         epoch: Option<GroupEpoch>,
         /// Set when an answer is wanted.
-        call: Option<u64>,
+        call: Option<Asked>,
+        /// The sender's trace, for the receiver's propagator.
+        #[serde(with = "serde_bytes")]
+        trace: Option<Vec<u8>>,
     },
     Reply {
         call: u64,
@@ -175,6 +178,10 @@ pub(crate) enum Frame {
     /// The answer to it.
     Synced(u64),
 }
+
+/// The number of a question, and how long its asker waits, if the question says so: in milliseconds, from when it was sent.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Asked(pub(crate) u64, pub(crate) Option<u64>);
 
 /// Bytes as one MessagePack blob.
 #[derive(Debug, Serialize, Deserialize)]

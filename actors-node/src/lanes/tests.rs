@@ -10,7 +10,7 @@ const fn actor(serial: u64) -> ActorId {
 /// With a length, so that it can be told.
 fn message(to: u64, length: usize) -> Frame {
     let (name, body) = (String::new(), vec![0; length]);
-    Frame::Message { to: actor(to), name, body, epoch: None::<GroupEpoch>, call: None }
+    Frame::Message { to: actor(to), name, body, epoch: None::<GroupEpoch>, call: None, trace: None }
 }
 
 fn down(of: u64) -> Frame {

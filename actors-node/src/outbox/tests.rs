@@ -63,7 +63,14 @@ impl Pair {
 
     fn push(&self, to: u64, length: usize) {
         let (to, name) = (ActorId { home: SystemId(1), serial: to }, String::new());
-        let frame = Frame::Message { to, name, body: vec![0; length], epoch: None, call: None };
+        let frame = Frame::Message {
+            to,
+            name,
+            body: vec![0; length],
+            epoch: None,
+            call: None,
+            trace: None,
+        };
         assert!(self.outbox.push(&frame, None));
     }
 

@@ -1,7 +1,11 @@
 use actors_core::{ActorId, SystemId, remote::Location};
 
 use super::*;
-use crate::{directory::Record, vectors, wire::Frame};
+use crate::{
+    directory::Record,
+    vectors,
+    wire::{Asked, Frame},
+};
 
 const LONGEST: usize = 1 << 30;
 
@@ -22,7 +26,14 @@ fn read(bytes: &[u8]) -> io::Result<Vec<Frame>> {
 
 fn message(length: usize) -> Frame {
     let to = ActorId { home: SystemId(7), serial: 9 };
-    Frame::Message { to, name: "add".into(), body: vec![3; length], epoch: None, call: Some(4) }
+    Frame::Message {
+        to,
+        name: "add".into(),
+        body: vec![3; length],
+        epoch: None,
+        call: Some(Asked(4, None)),
+        trace: None,
+    }
 }
 
 fn whole(frame: &Frame) -> Vec<u8> {
@@ -134,7 +145,8 @@ fn node_24_transfers_that_do_not_add_up_are_errors() {
 fn pieces_are_as_documented() {
     let to = ActorId { home: SystemId(7), serial: 3 };
     let (name, body) = ("add".into(), vec![0x91, 2]);
-    let message = Frame::Message { to, name, body, epoch: None, call: Some(1) };
+    let message =
+        Frame::Message { to, name, body, epoch: None, call: Some(Asked(1, None)), trace: None };
     vectors::check("message", &whole(&message));
     let reply = Frame::Reply { call: 1, answer: Ok(crate::wire::Body(vec![5])) };
     vectors::check("reply", &whole(&reply));

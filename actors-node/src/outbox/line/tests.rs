@@ -9,7 +9,11 @@ use std::{
 use actors_core::{ActorId, SystemId};
 
 use super::*;
-use crate::{incoming::Incoming, pieces::Assembly, wire::Frame};
+use crate::{
+    incoming::Incoming,
+    pieces::Assembly,
+    wire::{Asked, Frame},
+};
 
 /// A connection that takes what there is room for.
 #[derive(Clone, Default)]
@@ -195,7 +199,14 @@ fn the_rest_of_what_is_long_is_the_task_s() {
     let mut poll = || task.as_mut().poll(&mut Context::from_waker(&waker));
     assert!(poll().is_pending());
     let (to, body) = (ActorId { home: SystemId(1), serial: 1 }, vec![7; 200_000]);
-    let long = Frame::Message { to, name: "long".into(), body, epoch: None, call: Some(1) };
+    let long = Frame::Message {
+        to,
+        name: "long".into(),
+        body,
+        epoch: None,
+        call: Some(Asked(1, None)),
+        trace: None,
+    };
     outbox.push_now(&long, None);
     let begun = pipe.0.lock().unwrap().written.len();
     assert!((1..100_000).contains(&begun), "{begun} bytes");
