@@ -65,6 +65,7 @@ mod hand_shake;
 mod hosting;
 mod incoming;
 mod lanes;
+mod listeners;
 mod member;
 mod names;
 mod node;

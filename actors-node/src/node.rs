@@ -255,13 +255,16 @@ impl Node {
     /// node.
     pub fn events(&self) -> Receiver<NodeEvent> {
         let (tx, rx) = unbounded();
-        self.on_event(move |event| drop(tx.send(event.clone())));
+        self.0.on_event(Box::new(move |event| tx.send(event.clone()).is_ok()));
         rx
     }
 
     /// Calls `f` with each event. It must not block.
     pub fn on_event(&self, f: impl Fn(&NodeEvent) + Send + Sync + 'static) {
-        self.0.on_event(Box::new(f));
+        self.0.on_event(Box::new(move |event| {
+            f(event);
+            true
+        }));
     }
 
     /// Waits until a member of that name is up.

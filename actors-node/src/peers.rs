@@ -23,6 +23,7 @@ use crate::{
     door::Door,
     hand_shake::{DEADLINE, Us},
     hosting::Hosting,
+    listeners::{Hears, Listeners},
     outbox::Outbox,
     redial::redial,
     route::Routes,
@@ -31,8 +32,6 @@ use crate::{
     swim::{Fact, Gossip, Membership, drive},
     wire::{self, Frame, Refusal, Roster},
 };
-
-type Listening = Box<dyn Fn(&NodeEvent) + Send + Sync>;
 
 pub(crate) struct Peers {
     system: System,
@@ -47,7 +46,7 @@ pub(crate) struct Peers {
     pub(crate) calls: Calls,
     pub(crate) hosting: Hosting,
     pub(crate) directory: Directory,
-    listening: Mutex<Vec<Arc<Listening>>>,
+    listeners: Listeners,
     changed: Event,
     left: AtomicBool,
     /// The number of the last connection that this node has numbered.
@@ -104,7 +103,7 @@ impl Peers {
             calls: Calls::default(),
             hosting: Hosting::default(),
             directory: Directory::new(id),
-            listening: Mutex::default(),
+            listeners: Listeners::default(),
             changed: Event::new(),
             left: AtomicBool::new(false),
             connections: AtomicU64::new(0),
@@ -113,7 +112,10 @@ impl Peers {
         // First of all, so that who hears of an event finds the names as they are after it.
         let weak = Arc::downgrade(&peers);
         peers.on_event(Box::new(move |event| {
-            weak.upgrade().into_iter().for_each(|peers| peers.directory_on(event));
+            weak.upgrade().is_some_and(|peers| {
+                peers.directory_on(event);
+                true
+            })
         }));
         peers.system.spawn_task(accept(peers.clone(), listener));
         peers.system.spawn_task(beat(peers.clone()));
@@ -189,8 +191,8 @@ impl Peers {
         self.changed.listen()
     }
 
-    pub(crate) fn on_event(&self, f: Listening) {
-        self.listening.lock().push(Arc::new(f));
+    pub(crate) fn on_event(&self, listener: Hears) {
+        self.listeners.add(listener);
     }
 
     /// Queues a frame. False when the node is not a member.
@@ -252,10 +254,7 @@ impl Peers {
 
     pub(crate) fn emit(&self, event: NodeEvent) {
         tracing::info!(node = %self.member().name, ?event, "cluster");
-        let listening = self.listening.lock().clone();
-        for f in listening {
-            f(&event);
-        }
+        self.listeners.tell(&event);
         self.changed.notify(usize::MAX);
     }
 

@@ -110,11 +110,10 @@ impl SuperviseRemotely for SupervisorBuilder {
     fn hosts(self, hosts: &Hosts) -> Self {
         let node = hosts.0.node.clone();
         self.host_failures(move |failures: HostFailures| {
-            node.on_event(move |event| {
-                if let NodeEvent::Down { member, .. } = event {
-                    failures.failed(member.id, &member.name);
-                }
-            });
+            node.0.on_event(Box::new(move |event| match event {
+                NodeEvent::Down { member, .. } => failures.failed(member.id, &member.name),
+                _ => !failures.is_over(),
+            }));
         })
     }
 }

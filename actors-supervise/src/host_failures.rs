@@ -1,6 +1,9 @@
 //! The way in for news of failed nodes.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use actors_core::SystemId;
 
@@ -12,17 +15,24 @@ use crate::{
 /// Where a supervisor is told of failed nodes, while it starts and ends too. Cheap to clone; it does
 /// not keep the supervisor alive.
 #[derive(Clone)]
-pub struct HostFailures(Arc<Inbox>);
+pub struct HostFailures(Weak<Inbox>);
 
 impl HostFailures {
-    pub(crate) const fn new(inbox: Arc<Inbox>) -> Self {
-        Self(inbox)
+    pub(crate) fn new(inbox: &Arc<Inbox>) -> Self {
+        Self(Arc::downgrade(inbox))
     }
 
     /// A node was declared dead: all children it hosts have ended, in one event. A host without
-    /// children is ignored. Does not wait.
-    pub fn failed(&self, host: SystemId, node: impl Into<String>) {
-        self.0.push(Mail::Input(Input::HostFailed { host, node: node.into() }));
+    /// children is ignored. Does not wait. False when this life of the supervisor has ended, and need not be told any more.
+    pub fn failed(&self, host: SystemId, node: impl Into<String>) -> bool {
+        let Some(inbox) = self.0.upgrade() else { return false };
+        inbox.push(Mail::Input(Input::HostFailed { host, node: node.into() }));
+        true
+    }
+
+    /// This life of the supervisor has ended. The next one, of a supervisor that is supervised, hears of failures for itself.
+    pub fn is_over(&self) -> bool {
+        self.0.strong_count() == 0
     }
 }
 

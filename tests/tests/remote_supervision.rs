@@ -6,11 +6,13 @@ use actors_core::{
     ExitReason, Status, SystemId,
     sim::{self, Sim},
 };
-use actors_node::{Hosts, Node, SuperviseRemotely};
-use actors_supervise::{Event, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink};
+use actors_node::{Hosts, Node, NodeEvent, SuperviseRemotely};
+use actors_supervise::{
+    ChildSpec, Event, Limit, RestartPolicy, Strategy, Supervisor, SupervisorLink,
+};
 use actors_tests::{
     calculator::{Add, Calculator, Crash},
-    cluster::{connect, sim_node},
+    cluster::{connect, sim_node, sim_nodes, until},
 };
 use crossbeam_channel::Receiver;
 
@@ -194,6 +196,76 @@ fn node_7_a_relocated_child_is_supervised_on() {
         let events = world.restarted().await;
         assert_eq!((host_failures(&events), world.node_of("a")), (1, "s2"));
         assert_eq!(world.links[0].call(Add(1)).await, Ok(11));
+    });
+}
+
+/// Failures are heard of after group restarts, once; not of the node of a child that was let go.
+#[test]
+fn node_8_failures_are_heard_once_after_group_restarts_and_not_for_who_was_let_go() {
+    sim::search(0..SEEDS, |sim| async move {
+        let children = [("a", "n1", T), ("b", "n2", T)];
+        let nodes = ["n1", "n2", "s1"];
+        let world = world(&sim, Strategy::OneForAll, &nodes, &["s1"], &children).await;
+        for _ in 0..2 {
+            world.links[0].send(Crash).unwrap();
+            assert_eq!(host_failures(&world.restarted().await), 0);
+        }
+        sim.kill("n1");
+        let events = world.restarted().await;
+        assert_eq!((host_failures(&events), world.node_of("a")), (1, "s1"), "{events:?}");
+        let kept = world.supervisor.unsupervise("b").await.unwrap();
+        assert!(kept.is_some());
+        assert_eq!(world.links[1].call(Add(1)).await, Ok(11), "it lives on");
+        sim.kill("n2");
+        let down = |event: &NodeEvent| matches!(event, NodeEvent::Down { .. });
+        let at_head = world.head.events();
+        until(&sim, || at_head.try_iter().any(|event| down(&event))).await;
+        world.links[0].send(Crash).unwrap();
+        let events = world.restarted().await;
+        assert_eq!(host_failures(&events), 0, "{events:?}");
+    });
+}
+
+/// However often a supervisor is restarted, a failure is heard of once; when it has ended for good, nothing
+/// listens for it any more.
+#[test]
+fn node_8_a_supervisor_has_one_detector_over_its_lives() {
+    sim::search(0..SEEDS, |sim| async move {
+        let nodes = sim_nodes(&sim, &["head", "n1", "n2"]).await;
+        let (tell, told) = crossbeam_channel::bounded(1);
+        let hosts = Hosts::new(&nodes[0], []);
+        let address = hosts.child::<Calculator>("a", "calculator", "n1");
+        let link = address.link();
+        let inner = Supervisor::builder(Strategy::OneForOne)
+            .hosts(&hosts)
+            .host_failures(move |failures| tell.send(failures).unwrap())
+            .child(address.spec(|_| Ok(10_i64)).restart(T));
+        let events = inner.subscribe();
+        let outer = Supervisor::builder(Strategy::OneForOne);
+        let outer = outer.child(ChildSpec::supervisor("inner", inner));
+        let outer = outer.start(nodes[0].system()).await.unwrap();
+        for _ in 0..3 {
+            outer.stop_child("inner").await.unwrap();
+            outer.restart_child("inner").await.unwrap();
+        }
+        assert_eq!(link.call(Add(1)).await, Ok(11));
+        let _before = events.try_iter().count();
+        sim.kill("n1");
+        let mut seen = Vec::new();
+        until(&sim, || {
+            seen.extend(events.try_iter());
+            seen.iter().any(|event| matches!(event, Event::Restarted { .. }))
+        })
+        .await;
+        assert_eq!(host_failures(&seen), 1, "{seen:?}");
+        assert_eq!(link.call(Add(1)).await, Ok(11));
+        let failures = told.try_recv().expect("it has one");
+        assert!(!failures.is_over());
+        let end = outer.link().down();
+        outer.link().stop(ExitReason::Shutdown);
+        end.await;
+        drop(outer);
+        until(&sim, || failures.is_over()).await;
     });
 }
 

@@ -26,7 +26,7 @@ pub(super) fn place(child: Option<AnyLink>, at: Option<(String, Arc<Place>)>) {
 impl Engine {
     /// What a handle of this supervisor is made of.
     pub(crate) fn hello(&self) -> (Arc<Hub>, HostFailures) {
-        (self.events.clone(), HostFailures::new(self.inbox.clone()))
+        (self.events.clone(), HostFailures::new(&self.inbox))
     }
 
     /// Takes a new child in and starts it.

@@ -107,7 +107,7 @@ impl Engine {
         let lived_before = self.system.replace(system.clone()).is_some();
         self.inbox.set_owner(owner);
         for tell in self.host_failures.drain(..) {
-            tell(HostFailures::new(self.inbox.clone()));
+            tell(HostFailures::new(&self.inbox));
         }
         lived_before
     }
