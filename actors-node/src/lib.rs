@@ -56,6 +56,7 @@ mod directory;
 mod discovery;
 mod dispatch;
 mod door;
+mod encoded;
 mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
