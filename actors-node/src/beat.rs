@@ -10,7 +10,9 @@ use crate::{DownCause, NodeEvent, detector::Verdict, peers::Peers, session::Sess
 pub(crate) async fn beat(peers: Arc<Peers>) {
     let clock = peers.system().host().clock.clone();
     while !peers.has_left() {
+        let before = clock.now();
         clock.sleep(peers.detection().heartbeat).await;
+        peers.watch_lease(clock.now().since(before) > 3 * peers.detection().heartbeat);
         let connected = peers.sessions().into_iter().filter(|session| session.current() != 0);
         for session in connected {
             match peers.by_gossip() {
@@ -24,6 +26,8 @@ pub(crate) async fn beat(peers: Arc<Peers>) {
         let verdicts = if peers.by_gossip().is_none() { peers.tick() } else { Vec::new() };
         for verdict in verdicts {
             match verdict {
+                // Who is dead is said by another.
+                Verdict::Failed(_) if peers.registry().is_some() => {}
                 Verdict::Failed(id) => peers.fail(id, DownCause::Silent),
                 Verdict::Suspected(id) => {
                     peers.known(id).into_iter().for_each(|m| peers.emit(NodeEvent::Suspected(m)));

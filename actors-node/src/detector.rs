@@ -68,6 +68,12 @@ impl Detector {
         std::mem::take(&mut watched.suspected).then_some(Verdict::Recovered(peer))
     }
 
+    /// Whether all were heard so short a time ago that nobody is suspected.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn hears_all(&self, now: Time) -> bool {
+        self.peers.values().all(|watched| now.since(watched.heard) < self.detection.timeout / 2)
+    }
+
     /// To be called every heartbeat. When this tick comes late, it was the observer that stood
     /// still: the peers get that time on top.
     pub(crate) fn tick(&mut self, now: Time) -> Vec<Verdict> {

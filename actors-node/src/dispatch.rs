@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Peers {
-    pub(crate) fn receive(self: &Arc<Self>, from: &Member, session: &Session, frame: Frame) {
+    pub(crate) fn receive(self: &Arc<Self>, from: &Member, session: &Session, frame: Frame<&[u8]>) {
         match frame {
             // The connection's business.
             Frame::Heartbeat(_) | Frame::Idle => {}
@@ -28,12 +28,10 @@ impl Peers {
             Frame::Message { to, name, body, epoch, call, trace } => {
                 let clock = &self.system().host().clock;
                 let reply = call.map(|asked| answer_to(session.outbox(), asked, &**clock));
-                let name = name.into();
-                let parcel = Parcel::Message { name, body, from: None, epoch, trace, reply };
-                self.system().deliver(from.id, to, parcel);
+                self.system().deliver_message(to, &name, body, epoch, trace, reply);
             }
             Frame::Reply { call, answer } => {
-                self.calls.answered(call, answer.map(|Body(bytes)| bytes));
+                self.calls.answered(call, answer.map(|Body(bytes)| bytes.to_vec()));
             }
             Frame::Stop(to, reason) => self.system().deliver(from.id, to, Parcel::Stop(reason)),
             Frame::End(to, reason) => self.system().deliver(from.id, to, Parcel::End(reason)),
@@ -44,7 +42,7 @@ impl Peers {
                 self.host_reserve(from.id, call, &export, actor, version);
             }
             Frame::Start { call, actor, group, incarnation, args } => {
-                self.host_start(from.id, call, actor, group, incarnation, args);
+                self.host_start(from.id, call, actor, group, incarnation, args.to_vec());
             }
             Frame::Started { call, result } => self.calls.started(call, result),
             Frame::Retire(actor, reason) => self.hosting.retire(from.id, actor, reason),

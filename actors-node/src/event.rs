@@ -19,9 +19,16 @@ pub enum NodeEvent {
     },
     /// Another node has declared this one dead: it must stop what it does and rejoin as a new one.
     Fenced {
-        /// Who said so.
+        /// Who said so: this node itself, if it could not renew its lease ([`NodeBuilder::etcd`](crate::NodeBuilder)).
         by: Member,
     },
+    /// What says who is a member cannot be reached. Nobody is dead for that.
+    RegistryLost {
+        /// Why.
+        error: String,
+    },
+    /// It can be reached again.
+    RegistryBack,
 }
 
 /// How the end of a node was found.
@@ -41,6 +48,15 @@ pub enum DownCause {
     Replaced,
     /// It left in order.
     Left,
+    /// Its lease has run out, or its entry was removed: etcd says so.
+    Expired,
+}
+
+impl DownCause {
+    /// Whether the others hear of it without this node.
+    pub(crate) const fn is_told(self) -> bool {
+        matches!(self, Self::Reported | Self::Left | Self::Expired)
+    }
 }
 
 /// Errors of nodes and of joining.
@@ -105,6 +121,12 @@ pub enum NodeError {
         /// The address.
         address: String,
         /// What the system said.
+        error: String,
+    },
+    /// The node is not registered: etcd cannot be reached, or refuses. A retry may succeed.
+    #[error("cannot register in etcd: {error}")]
+    Registry {
+        /// What went wrong.
         error: String,
     },
     /// The other node cannot be reached. A retry may succeed.

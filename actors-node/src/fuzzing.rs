@@ -10,7 +10,6 @@ use crate::{
     },
     incoming::Incoming,
     pieces::{self, Assembly},
-    wire::Frame,
 };
 
 /// Reads what a peer sends after the hand-shake. What decodes also encodes, and is the same when it comes
@@ -18,14 +17,14 @@ use crate::{
 pub fn pieces(bytes: &[u8]) {
     let mut assembly = Assembly::new(LONGEST);
     let mut incoming = Incoming::new(Box::new(io::Cursor::new(bytes.to_vec())));
-    while let Ok(Some(frame)) = block_on(assembly.read::<Frame>(&mut incoming)) {
+    while let Ok(Some(frame)) = block_on(assembly.read(&mut incoming)) {
         assert!(assembly.held() <= 4 * bytes.len() + (1 << 17), "{} bytes", assembly.held());
         let Some(frame) = frame else { continue };
         let again = pieces::encode(&frame);
         let mut piece = vec![];
         pieces::append_whole(&mut piece, &frame);
         assert_eq!(piece[pieces::WHOLE_HEADER..], again);
-        let back = assembly.take::<Frame>(&piece[4..]).expect("what was encoded decodes");
+        let back = assembly.take_frame(&piece[4..]).expect("what was encoded decodes");
         assert_eq!(pieces::encode(&back.expect("it is whole")), again);
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use actors_core::ActorId;
 
 use crate::{
+    encoded::{Batch, Encoded},
     pieces::{self, LONGEST_VALUE, TRANSFERS},
     wire::{Frame, Lane},
 };
@@ -25,7 +26,7 @@ pub(crate) struct Lanes {
     active: VecDeque<Stream>,
     waiting: VecDeque<Stream>,
     /// Exits of actors whose messages are still waiting.
-    exits: Vec<(ActorId, Vec<u8>)>,
+    exits: Vec<(ActorId, Encoded)>,
     /// Of all transfers so far.
     transfers: u32,
     alone: u64,
@@ -40,7 +41,7 @@ enum Stream {
 }
 
 struct Value {
-    bytes: Vec<u8>,
+    encoded: Encoded,
     sent: usize,
     transfer: Option<u32>,
     from: Option<ActorId>,
@@ -57,7 +58,7 @@ impl Lanes {
     pub(crate) fn push(&mut self, frame: &Frame, from: Option<ActorId>) {
         let lane = frame.lane();
         if self.has_to_wait(lane) {
-            return self.push_value(lane, from, pieces::encode(frame));
+            return self.push_value(lane, from, pieces::encode(frame).into());
         }
         let start = self.ready.len();
         pieces::append_whole(&mut self.ready, frame);
@@ -65,20 +66,20 @@ impl Lanes {
             self.bytes += self.ready.len() - start;
         } else {
             let value = self.ready.split_off(start).split_off(pieces::WHOLE_HEADER);
-            self.push_value(lane, from, value);
+            self.push_value(lane, from, value.into());
         }
     }
 
     /// [`push`](Self::push) for a frame that was encoded before.
-    pub(crate) fn push_value(&mut self, lane: Lane, from: Option<ActorId>, bytes: Vec<u8>) {
-        self.bytes += bytes.len();
+    pub(crate) fn push_value(&mut self, lane: Lane, from: Option<ActorId>, encoded: Encoded) {
         if let (Lane::After(actor), true) = (lane, self.has_to_wait(lane)) {
-            return self.exits.push((actor, bytes));
+            self.bytes += encoded.len();
+            return self.exits.push((actor, encoded));
         }
-        if bytes.len() <= LONGEST_VALUE && !self.has_to_wait(lane) {
-            self.bytes -= bytes.len();
-            return self.append(&bytes);
+        if encoded.len() <= LONGEST_VALUE && !self.has_to_wait(lane) {
+            return self.append(&encoded);
         }
+        self.bytes += encoded.len();
         let stream = match lane {
             Lane::Actor(actor) | Lane::Start(actor) | Lane::Ahead(actor) => Stream::Actor(actor),
             Lane::Free | Lane::After(_) => {
@@ -87,7 +88,7 @@ impl Lanes {
             }
         };
         let starts = matches!(lane, Lane::Start(_));
-        let value = Value { bytes, sent: 0, transfer: None, from, starts };
+        let value = Value { encoded, sent: 0, transfer: None, from, starts };
         let queue = self.streams.entry(stream).or_default();
         if queue.is_empty() {
             self.waiting.push_back(stream);
@@ -103,13 +104,13 @@ impl Lanes {
 
     /// Takes what is to be written next into an empty batch: all that is short, and one part, so that no flood of short
     /// frames holds a long one up. Nothing is left when it stays empty.
-    pub(crate) fn next(&mut self, batch: &mut Vec<u8>) {
-        std::mem::swap(batch, &mut self.ready);
-        self.bytes -= batch.len();
+    pub(crate) fn next(&mut self, batch: &mut Batch) {
+        std::mem::swap(&mut batch.bytes, &mut self.ready);
+        self.bytes -= batch.bytes.len();
         self.next_part(batch);
     }
 
-    fn next_part(&mut self, batch: &mut Vec<u8>) {
+    fn next_part(&mut self, batch: &mut Batch) {
         while self.active.len() < TRANSFERS
             && let Some(stream) = self.waiting.pop_front()
         {
@@ -119,7 +120,7 @@ impl Lanes {
         let Some(queue) = self.streams.get_mut(&stream) else { return };
         let Some(value) = queue.front_mut() else { return };
         self.bytes -= value.append_part(&mut self.transfers, batch);
-        if value.sent < value.bytes.len() {
+        if value.sent < value.encoded.len() {
             return self.active.push_back(stream);
         }
         let from = queue.pop_front().and_then(|value| value.from);
@@ -138,12 +139,12 @@ impl Lanes {
         if self.has_to_wait(Lane::After(actor)) {
             return;
         }
-        for (of, bytes) in std::mem::take(&mut self.exits) {
+        for (of, exit) in std::mem::take(&mut self.exits) {
             if of == actor {
-                self.bytes -= bytes.len();
-                self.push_value(Lane::Free, None, bytes);
+                self.bytes -= exit.len();
+                self.push_value(Lane::Free, None, exit);
             } else {
-                self.exits.push((of, bytes));
+                self.exits.push((of, exit));
             }
         }
     }
@@ -159,32 +160,30 @@ impl Lanes {
         }
     }
 
-    fn append(&mut self, value: &[u8]) {
+    fn append(&mut self, value: &Encoded) {
         let before = self.ready.len();
-        pieces::append_value(&mut self.ready, value);
+        pieces::begin_value(&mut self.ready, value.len());
+        value.copy_to(&mut self.ready);
         self.bytes += self.ready.len() - before;
     }
 }
 
 impl Value {
     /// Bytes of the value that went.
-    fn append_part(&mut self, transfers: &mut u32, batch: &mut Vec<u8>) -> usize {
-        let rest = &self.bytes[self.sent..];
-        if self.sent == 0 && rest.len() <= LONGEST_VALUE {
-            pieces::append_value(batch, rest);
-            self.sent = self.bytes.len();
-            return self.sent;
-        }
-        let part = &rest[..rest.len().min(LONGEST_VALUE)];
+    fn append_part(&mut self, transfers: &mut u32, batch: &mut Batch) -> usize {
+        let (sent, total) = (self.sent, self.encoded.len());
+        let length = (total - sent).min(LONGEST_VALUE);
         match self.transfer {
-            Some(transfer) => pieces::append_part(batch, transfer, part),
+            _ if length == total => pieces::begin_value(&mut batch.bytes, length),
+            Some(transfer) => pieces::begin_part(&mut batch.bytes, transfer, length),
             None => {
                 *transfers = transfers.wrapping_add(1);
                 self.transfer = Some(*transfers);
-                pieces::append_first_part(batch, *transfers, self.bytes.len(), part);
+                pieces::begin_first_part(&mut batch.bytes, *transfers, total, length);
             }
         }
-        self.sent += part.len();
-        part.len()
+        self.sent += length;
+        self.encoded.append(sent..self.sent, batch);
+        length
     }
 }

@@ -56,6 +56,9 @@ mod directory;
 mod discovery;
 mod dispatch;
 mod door;
+mod encoded;
+#[cfg_attr(not(feature = "etcd"), path = "no_etcd.rs")]
+mod etcd;
 mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -95,6 +98,8 @@ pub mod simulation {
 
 pub use detector::Detection;
 pub use discovery::{Discovery, DiscoveryError, Dns, HostList, Slurm};
+#[cfg(feature = "etcd")]
+pub use etcd::{Etcd, EtcdSeeds};
 pub use event::{DownCause, NodeError, NodeEvent};
 pub use groups::{GroupEvent, Groups};
 pub use hand_shake::{CertificateFault, HandShakeError, Versions};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     Detection, Member, Membership, NodeError, NodeEvent, Secret,
+    etcd::Etcd,
     hand_shake::{Offer, Us},
     peers::Peers,
     redial,
@@ -32,6 +33,7 @@ pub struct NodeBuilder {
     cluster: String,
     detection: Detection,
     membership: Membership,
+    etcd: Option<Etcd>,
     secret: Option<Secret>,
     tls: Option<Tls>,
     open_to_all: bool,
@@ -120,6 +122,16 @@ impl NodeBuilder {
         self
     }
 
+    /// Who is a member, and who is dead, is what etcd says: each node has an entry there under a lease that it
+    /// keeps, and knows the others by theirs, without [`Node::join`]. Takes the place of
+    /// [`membership`](Self::membership): nodes are connected each to each. Only on hosts that are this machine; the
+    /// node has a thread with a runtime of its own for it. All nodes of a cluster have it, or none.
+    #[cfg(feature = "etcd")]
+    pub fn etcd(mut self, etcd: Etcd) -> Self {
+        self.etcd = Some(etcd);
+        self
+    }
+
     /// Opens the node to connections, under the name of its system.
     ///
     /// # Errors
@@ -128,7 +140,8 @@ impl NodeBuilder {
     /// name; [`NodeError::NoAddress`] for all interfaces without
     /// [`advertise`](Self::advertise); [`NodeError::TooManyTags`] and [`NodeError::LongTag`];
     /// [`NodeError::TooLong`] when name, cluster and address do not fit
-    /// into a hand-shake; [`NodeError::Listen`] when the address cannot be had.
+    /// into a hand-shake; [`NodeError::Listen`] when the address cannot be had; [`NodeError::Registry`] when etcd
+    /// is to know the node, and was not reached for 10 s.
     pub async fn start(self) -> Result<Node, NodeError> {
         self.check(&self.listen)?;
         let listening = self.system.host().net.listen(&self.listen).await;
@@ -138,6 +151,7 @@ impl NodeBuilder {
         })?;
         // A name may stand for any address: what counts is what it was bound to.
         self.check(&listener.address())?;
+        let membership = if self.etcd.is_some() { Membership::Each } else { self.membership };
         let us = Us {
             member: Member {
                 id: self.system.id(),
@@ -149,19 +163,27 @@ impl NodeBuilder {
             longest: self.longest as u64,
             secret: self.secret.unwrap_or_else(Secret::none),
             tls: self.tls,
-            offer: Offer::ours(self.membership),
+            offer: Offer::ours(membership, self.etcd.is_some()),
             random: self.system.host().random.clone(),
         };
         us.member.check_tags()?;
         us.check()?;
-        Ok(Node(Peers::start(
+        let peers = Peers::start(
             self.system,
             us,
             self.detection,
-            self.membership,
+            membership,
+            self.etcd,
             self.bound,
             listener,
-        )))
+        );
+        match peers.registered().await {
+            Ok(()) => Ok(Node(peers)),
+            Err(error) => {
+                peers.leave();
+                Err(error)
+            }
+        }
     }
 
     /// Whether the address may be listened on.
@@ -192,6 +214,7 @@ impl Node {
             cluster: "default".into(),
             detection: Detection::default(),
             membership: Membership::default(),
+            etcd: None,
             secret: None,
             tls: None,
             open_to_all: false,

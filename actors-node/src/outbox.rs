@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use self::line::Line;
 pub(crate) use self::line::Writing;
 use crate::{
+    encoded::{Batch, Encoded},
     lanes::Lanes,
     pieces::{self, LONGEST_VALUE},
     unacknowledged::{Impossible, Rest, Unacknowledged},
@@ -25,10 +26,12 @@ use crate::{
 /// A buffer of up to this much is kept from batch to batch.
 const KEPT_BUFFER: usize = 4 << 20;
 /// The other side says what it has received when it is so much more than it last said.
-pub(crate) const ACKNOWLEDGED_EVERY: u64 = 256 << 10;
+pub(crate) const ACKNOWLEDGED_EVERY: u64 = 1 << 20;
 /// So much may be on its way, or on its way back as received, and does not count as waiting: a low bound
 /// would else wait for the next word of the other side.
 const ON_THE_WAY: usize = 2 * ACKNOWLEDGED_EVERY as usize;
+
+const WRITTEN_AT_ONCE: u64 = 192 << 10;
 
 /// With so many questions under way each goes at once, and so do the answers. With more they go
 /// together: that is less work for each.
@@ -60,8 +63,8 @@ struct Inner {
 struct Queue {
     lanes: Lanes,
     unacknowledged: Unacknowledged,
-    /// An empty buffer for the next batch.
-    spare: Vec<u8>,
+    /// An empty one for the next batch.
+    spare: Batch,
     /// Bytes that a message may have.
     longest: usize,
     last: Option<Vec<u8>>,
@@ -82,7 +85,7 @@ impl Outbox {
         let queue = Mutex::new(Queue {
             lanes: Lanes::default(),
             unacknowledged: Unacknowledged::default(),
-            spare: Vec::new(),
+            spare: Batch::default(),
             longest,
             last: None,
             closed: false,
@@ -180,22 +183,38 @@ impl Outbox {
         }
     }
 
+    /// [`push`](Self::push) for a frame that is not needed any more: what is long in it is not copied.
+    pub(crate) fn push_owned(&self, frame: Frame, from: Option<ActorId>) -> bool {
+        if frame.weight() <= LONGEST_VALUE {
+            return self.push(&frame, from);
+        }
+        let (lane, is_use) = (frame.lane(), frame.is_use());
+        let value = Encoded::new(frame);
+        let pushed = self.put_with(is_use, |lanes| lanes.push_value(lane, from, value));
+        self.0.changed.notify(1);
+        pushed
+    }
+
     fn put(&self, frame: &Frame, from: Option<ActorId>) -> bool {
         // What is long is encoded while nobody waits for it.
         let encoded = (frame.weight() > LONGEST_VALUE).then(|| pieces::encode(frame));
+        self.put_with(frame.is_use(), |lanes| match encoded {
+            Some(value) => lanes.push_value(frame.lane(), from, value.into()),
+            None => lanes.push(frame, from),
+        })
+    }
+
+    fn put_with(&self, is_use: bool, put: impl FnOnce(&mut Lanes)) -> bool {
         let mut queue = self.0.queue.lock();
         if queue.closed {
             return false;
         }
-        queue.uses |= frame.is_use();
-        queue.used |= frame.is_use();
-        match encoded {
-            Some(value) => queue.lanes.push_value(frame.lane(), from, value),
-            None => queue.lanes.push(frame, from),
-        }
+        queue.uses |= is_use;
+        queue.used |= is_use;
+        put(&mut queue.lanes);
         drop(queue);
         // A connection that ends looks for what is queued after it has said so.
-        if frame.is_use()
+        if is_use
             && !self.0.connected.load(Ordering::Acquire)
             && let Some(wanted) = self.0.wanted.get()
         {
@@ -321,7 +340,10 @@ impl Queue {
     fn next(&mut self, at: u64) -> Next {
         let said_before = self.unacknowledged.rest(at);
         let next = said_before.or_else(|| {
-            self.form_batch();
+            // Where much waits, so much is written at once.
+            while self.unacknowledged.end().saturating_sub(at) < WRITTEN_AT_ONCE
+                && self.form_batch()
+            {}
             self.unacknowledged.rest(at)
         });
         match next {
@@ -336,24 +358,32 @@ impl Queue {
         self.lanes.bytes() == 0 && self.unacknowledged.rest(at).is_none() && !self.closed
     }
 
-    fn form_batch(&mut self) {
+    /// False when nothing waits.
+    fn form_batch(&mut self) -> bool {
         let mut batch = std::mem::take(&mut self.spare);
-        if batch.capacity() == 0 {
-            batch = self.unacknowledged.buffer();
+        if batch.bytes.capacity() == 0 {
+            batch.bytes = self.unacknowledged.buffer();
         }
         self.lanes.next(&mut batch);
         if batch.is_empty()
             && self.closed
             && let Some(last) = self.last.take()
         {
-            pieces::append_value(&mut batch, &last);
+            pieces::begin_value(&mut batch.bytes, last.len());
+            batch.bytes.extend_from_slice(&last);
         }
-        self.unacknowledged.append(&mut batch);
+        let formed = !batch.is_empty();
+        self.unacknowledged.append(&mut batch.bytes);
+        if let Some(shared) = batch.shared.take() {
+            self.unacknowledged.share(shared);
+            self.unacknowledged.append(&mut batch.rest);
+        }
         if self.uses {
             self.used_to = self.unacknowledged.end();
             self.uses = self.lanes.bytes() > 0;
         }
-        batch.shrink_to(KEPT_BUFFER);
+        batch.bytes.shrink_to(KEPT_BUFFER);
         self.spare = batch;
+        formed
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     detector::{Detector, Verdict},
     directory::Directory,
     door::Door,
+    etcd::{Etcd, Registry},
     hand_shake::{DEADLINE, Us},
     hosting::Hosting,
     listeners::{Hears, Listeners},
@@ -39,6 +40,8 @@ pub(crate) struct Peers {
     detection: Detection,
     /// How members are known, if not by a connection to each.
     swim: Option<Gossip>,
+    /// What says who is a member, if that is not found out by nodes themselves.
+    registry: Option<Registry>,
     /// Bytes that may wait for a connection before messages are refused.
     bound: usize,
     state: Mutex<State>,
@@ -59,6 +62,8 @@ struct State {
     /// Who has declared this node dead: it has nothing to say about them.
     fenced_by: BTreeSet<SystemId>,
     detector: Detector,
+    /// This life may be dead to others: it takes part no more.
+    fenced: bool,
 }
 
 struct Peer {
@@ -76,10 +81,13 @@ impl Peers {
         us: Us,
         detection: Detection,
         membership: Membership,
+        etcd: Option<Etcd>,
         bound: usize,
         listener: Box<dyn Listener>,
     ) -> Arc<Self> {
         let (id, now) = (system.id(), system.host().clock.now());
+        let registry =
+            etcd.map(|etcd| Registry::new(etcd, us.member.clone(), detection.heartbeat, now));
         let swim = match membership {
             Membership::Each => None,
             Membership::Swim(settings) => {
@@ -92,6 +100,7 @@ impl Peers {
             us,
             detection,
             swim,
+            registry,
             bound,
             door: Arc::default(),
             state: Mutex::new(State {
@@ -99,6 +108,7 @@ impl Peers {
                 dead: BTreeSet::new(),
                 fenced_by: BTreeSet::new(),
                 detector: Detector::new(detection, now),
+                fenced: false,
             }),
             calls: Calls::default(),
             hosting: Hosting::default(),
@@ -117,6 +127,9 @@ impl Peers {
                 true
             })
         }));
+        if let Some(registry) = peers.registry() {
+            registry.begin(&peers);
+        }
         peers.system.spawn_task(accept(peers.clone(), listener));
         peers.system.spawn_task(beat(peers.clone()));
         peers.system.spawn_task(drive(peers.clone()));
@@ -139,6 +152,11 @@ impl Peers {
     /// What knows the members, if they are not known by connections.
     pub(crate) const fn by_gossip(&self) -> Option<&Gossip> {
         self.swim.as_ref()
+    }
+
+    /// What says who is a member, if another one does.
+    pub(crate) const fn registry(&self) -> Option<&Registry> {
+        self.registry.as_ref()
     }
 
     pub(crate) const fn detection(&self) -> Detection {
@@ -233,6 +251,7 @@ impl Peers {
 
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Release);
+        self.registry().into_iter().for_each(Registry::leave);
         for peer in self.state.lock().peers.values() {
             peer.session.outbox().close_after(&Frame::Goodbye);
         }
@@ -300,7 +319,7 @@ impl Peers {
     fn add(self: &Arc<Self>, member: &Member, fact: fn(Arc<Member>) -> Fact) -> bool {
         let mut state = self.state.lock();
         let known = member.id == self.member().id || state.peers.contains_key(&member.id);
-        if known || state.dead.contains(&member.id) {
+        if known || state.fenced || state.dead.contains(&member.id) {
             return false;
         }
         if self.swim.is_none() {
@@ -417,6 +436,31 @@ impl Peers {
         self.fail(by.id, DownCause::ConnectionLost);
     }
 
+    /// This life may be dead to others, or is about to be: it has nothing more to say to anybody.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn fence_itself(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.fenced = true;
+        let others: Vec<SystemId> = state.peers.keys().copied().collect();
+        state.fenced_by.extend(&others);
+        drop(state);
+        self.emit(NodeEvent::Fenced { by: self.member().clone() });
+        others.into_iter().for_each(|id| self.fail(id, DownCause::ConnectionLost));
+    }
+
+    /// Whether every other member was heard just now.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn hears_all(&self) -> bool {
+        let now = self.system.host().clock.now();
+        self.state.lock().detector.hears_all(now)
+    }
+
+    /// Wakes who waits for a change.
+    #[cfg(feature = "etcd")]
+    pub(crate) fn note_change(&self) {
+        self.changed.notify(usize::MAX);
+    }
+
     /// One incarnation of a node is gone, for ever: fenced, its calls failed, its monitors told.
     pub(crate) fn fail(self: &Arc<Self>, id: SystemId, cause: DownCause) {
         let mut state = self.state.lock();
@@ -441,8 +485,11 @@ impl Peers {
             let known = fenced_us || cause == DownCause::Reported;
             let fact = if known { Fact::Buried(id) } else { Fact::Gone(id, cause) };
             self.gossip(|engine, now| engine.learn(fact, now));
-        } else if !fenced_us && !matches!(cause, DownCause::Reported | DownCause::Left) {
+        } else if !fenced_us && !cause.is_told() {
             self.broadcast(&Frame::Dead(peer.member.clone()));
+        }
+        if !fenced_us && let Some(registry) = self.registry() {
+            registry.forget(&peer.member);
         }
         self.calls.fail(id, &peer.member.name);
         let reason = ExitReason::NodeFailure { node: peer.member.name.as_str().into() };

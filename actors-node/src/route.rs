@@ -77,7 +77,7 @@ impl Route for PeerRoute {
         // An outbox that closes just now is a connection that is lost: so is what was on its way.
         let pushed = match at_once {
             true => outbox.push_now(&frame, sender),
-            false => outbox.push(&frame, sender),
+            false => outbox.push_owned(frame, sender),
         };
         if !pushed {
             peers.calls.fail(self.node, &peers.name_of(self.node));

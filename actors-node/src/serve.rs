@@ -51,9 +51,13 @@ async fn read(turn: &Turn, mut arrived: Arrived, read: ReadHalf) {
     let (mut incoming, mut heard) = (Incoming::new(read), 0);
     let mut told = arrived.assembly().received();
     while session.current() == *number {
-        let frame = match arrived.assembly().read::<Frame>(&mut incoming).await {
-            Ok(Some(frame)) => frame,
+        let piece = match arrived.assembly().next(&mut incoming).await {
+            Ok(Some(piece)) => piece,
             Ok(None) => return,
+            Err(error) => return broken(turn, &error),
+        };
+        let frame = match piece.decode::<Frame<&[u8]>>() {
+            Ok(frame) => frame,
             Err(error) => return broken(turn, &error),
         };
         if session.is_over() {
@@ -63,11 +67,11 @@ async fn read(turn: &Turn, mut arrived: Arrived, read: ReadHalf) {
             }
             continue;
         }
-        if heard != incoming.reads() {
-            heard = incoming.reads();
+        if heard != piece.reads {
+            heard = piece.reads;
             peers.heard(member);
         }
-        let received = arrived.assembly().received();
+        let received = piece.received;
         session.note_received(received);
         if frame.as_ref().is_none_or(Frame::is_use) {
             session.note_use();

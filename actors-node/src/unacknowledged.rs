@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, io::IoSlice, iter, sync::Arc};
+
+use crate::encoded::Shared;
 
 /// Batches below this are put together in one chunk: an allocation each would cost more than the copy.
 const SMALL: usize = 16 << 10;
@@ -11,6 +13,10 @@ const SMALL: usize = 16 << 10;
 const GATHERED: usize = 64 << 10;
 /// No chunk has more: what is kept goes chunk by chunk.
 const LONGEST_CHUNK: usize = 1 << 20;
+
+/// So many chunks are written at once, with so many bytes if they are more than one.
+pub(crate) const TOGETHER: usize = 9;
+const LONGEST_REST: usize = 384 << 10;
 
 /// So many buffers of chunks that have arrived are used again, of up to so many bytes each.
 const SPARES: usize = 8;
@@ -32,27 +38,67 @@ pub(crate) struct Unacknowledged {
 #[derive(Debug)]
 struct Chunk {
     start: u64,
-    bytes: Arc<Vec<u8>>,
+    bytes: Bytes,
+}
+
+#[derive(Clone, Debug)]
+enum Bytes {
+    /// Of this stream alone.
+    Own(Arc<Vec<u8>>),
+    /// Those of a value.
+    Shared(Shared),
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(shared) => shared.bytes(),
+        }
+    }
 }
 
 impl Chunk {
+    fn len(&self) -> usize {
+        self.bytes.as_slice().len()
+    }
+
     fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
+        self.start + self.len() as u64
     }
 }
 
 /// A piece of the stream that is to be written.
 #[derive(Debug)]
 pub(crate) struct Rest {
-    chunk: Arc<Vec<u8>>,
+    first: Bytes,
+    more: Vec<Bytes>,
+    /// Bytes of the first one that are not to be written.
     offset: usize,
+    length: usize,
     /// What comes after it.
     pub(crate) end: u64,
 }
 
 impl Rest {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.chunk[self.offset..]
+    pub(crate) const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// What is left when so much of it was written, to be written at once.
+    pub(crate) fn slices(&self, written: usize) -> ([IoSlice<'_>; TOGETHER], usize) {
+        let (mut slices, mut count) = ([IoSlice::new(&[]); TOGETHER], 0);
+        let mut before = written + self.offset;
+        for bytes in iter::once(&self.first).chain(&self.more).map(Bytes::as_slice) {
+            match bytes.get(before..) {
+                Some(rest) if !rest.is_empty() => {
+                    slices[count] = IoSlice::new(rest);
+                    (count, before) = (count + 1, 0);
+                }
+                _ => before -= bytes.len(),
+            }
+        }
+        (slices, count)
     }
 }
 
@@ -94,7 +140,10 @@ impl Unacknowledged {
 
     fn gather(&mut self, batch: &[u8]) {
         // One that is being written stays as it is.
-        let tail = self.chunks.back_mut().and_then(|chunk| Arc::get_mut(&mut chunk.bytes));
+        let tail = self.chunks.back_mut().and_then(|chunk| match &mut chunk.bytes {
+            Bytes::Own(bytes) => Arc::get_mut(bytes),
+            Bytes::Shared(_) => None,
+        });
         match tail {
             Some(tail) if tail.len() + batch.len() <= GATHERED => {
                 tail.extend_from_slice(batch);
@@ -105,19 +154,37 @@ impl Unacknowledged {
     }
 
     fn push(&mut self, bytes: Vec<u8>) {
-        let start = self.end;
-        self.end += bytes.len() as u64;
-        self.chunks.push_back(Chunk { start, bytes: Arc::new(bytes) });
+        self.push_chunk(Bytes::Own(Arc::new(bytes)));
     }
 
-    /// What is kept from this byte on, as far as it is in one piece: what has arrived is passed over.
+    /// Adds bytes that stay where they are.
+    pub(crate) fn share(&mut self, shared: Shared) {
+        self.push_chunk(Bytes::Shared(shared));
+    }
+
+    fn push_chunk(&mut self, bytes: Bytes) {
+        let chunk = Chunk { start: self.end, bytes };
+        self.end = chunk.end();
+        self.chunks.push_back(chunk);
+    }
+
+    /// What is kept from this byte on, as far as it is written at once: what has arrived is passed over.
     /// `None` at the end of the stream.
     pub(crate) fn rest(&self, at: u64) -> Option<Rest> {
         let at = at.max(self.arrived);
         let index = self.chunks.partition_point(|chunk| chunk.end() <= at);
-        let chunk = self.chunks.get(index)?;
-        let offset = (at - chunk.start) as usize;
-        Some(Rest { chunk: chunk.bytes.clone(), offset, end: chunk.end() })
+        let first = self.chunks.get(index)?;
+        let mut end = first.end();
+        let mut more = Vec::new();
+        for chunk in self.chunks.range(index + 1..).take(TOGETHER - 1) {
+            if (chunk.end() - at) as usize > LONGEST_REST {
+                break;
+            }
+            more.push(chunk.bytes.clone());
+            end = chunk.end();
+        }
+        let (offset, length) = ((at - first.start) as usize, (end - at) as usize);
+        Some(Rest { first: first.bytes.clone(), more, offset, length, end })
     }
 
     /// Everything before this has arrived. An old word changes nothing.
@@ -136,7 +203,10 @@ impl Unacknowledged {
     }
 
     fn keep_buffer(&mut self) {
-        let buffer = self.chunks.pop_front().and_then(|chunk| Arc::into_inner(chunk.bytes));
+        let buffer = self.chunks.pop_front().and_then(|chunk| match chunk.bytes {
+            Bytes::Own(bytes) => Arc::into_inner(bytes),
+            Bytes::Shared(_) => None,
+        });
         if let Some(mut buffer) = buffer
             && self.spares.len() < SPARES
             && buffer.capacity() <= LONGEST_SPARE

@@ -59,9 +59,13 @@ pub enum Refusal {
     Impostor,
 }
 
-/// Everything after the hand-shake.
+/// Everything after the hand-shake. Of what comes, the long parts are read where they are: `B` is a slice then.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Frame {
+#[serde(bound(
+    serialize = "B: serde_bytes::Serialize",
+    deserialize = "B: serde_bytes::Deserialize<'de>"
+))]
+pub(crate) enum Frame<B = Vec<u8>> {
     /// The sender is there, and has so many bytes of the receiver's stream.
     Heartbeat(u64),
     /// Nothing has used the connection for long: it may be closed.
@@ -80,7 +84,7 @@ pub(crate) enum Frame {
         to: ActorId,
         name: String,
         #[serde(with = "serde_bytes")]
-        body: Vec<u8>,
+        body: B,
         epoch: Option<GroupEpoch>,
         /// Set when an answer is wanted.
         call: Option<Asked>,
@@ -90,7 +94,7 @@ pub(crate) enum Frame {
     },
     Reply {
         call: u64,
-        answer: Result<Body, CallError>,
+        answer: Result<Body<B>, CallError>,
     },
     Stop(ActorId, ExitReason),
     End(ActorId, ExitReason),
@@ -110,7 +114,7 @@ pub(crate) enum Frame {
         group: Option<GroupEpoch>,
         incarnation: u32,
         #[serde(with = "serde_bytes")]
-        args: Vec<u8>,
+        args: B,
     },
     /// The answer to `Reserve` and `Start`.
     Started {
@@ -185,7 +189,11 @@ pub(crate) struct Asked(pub(crate) u64, pub(crate) Option<u64>);
 
 /// Bytes as one MessagePack blob.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Body(#[serde(with = "serde_bytes")] pub(crate) Vec<u8>);
+#[serde(bound(
+    serialize = "B: serde_bytes::Serialize",
+    deserialize = "B: serde_bytes::Deserialize<'de>"
+))]
+pub(crate) struct Body<B = Vec<u8>>(#[serde(with = "serde_bytes")] pub(crate) B);
 
 /// In which order a frame goes, where a long one is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +210,7 @@ pub(crate) enum Lane {
     After(ActorId),
 }
 
-impl Frame {
+impl<B: AsRef<[u8]>> Frame<B> {
     pub(crate) const fn lane(&self) -> Lane {
         match *self {
             Self::Message { to, .. } | Self::Stop(to, _) | Self::Monitor(to) => Lane::Actor(to),
@@ -239,13 +247,35 @@ impl Frame {
         !matches!(self, Self::Heartbeat(_) | Self::Idle)
     }
 
-    /// About how many bytes it has, encoded.
-    pub(crate) const fn weight(&self) -> usize {
+    /// What may be long in it.
+    fn bytes(&self) -> Option<&B> {
         match self {
-            Self::Message { body, .. } => body.len(),
-            Self::Start { args, .. } => args.len(),
-            Self::Reply { answer: Ok(Body(body)), .. } => body.len(),
-            _ => 0,
+            Self::Message { body, .. } => Some(body),
+            Self::Start { args, .. } => Some(args),
+            Self::Reply { answer: Ok(Body(body)), .. } => Some(body),
+            _ => None,
+        }
+    }
+
+    /// About how many bytes it has, encoded.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes().map_or(0, |bytes| bytes.as_ref().len())
+    }
+}
+
+impl Frame {
+    /// What may be long in it, empty if nothing is.
+    pub(crate) fn long_part(&self) -> &[u8] {
+        self.bytes().map_or(&[], Vec::as_slice)
+    }
+
+    /// [`long_part`](Self::long_part), to be had.
+    pub(crate) fn into_long_part(self) -> Vec<u8> {
+        match self {
+            Self::Message { body, .. } => body,
+            Self::Start { args, .. } => args,
+            Self::Reply { answer: Ok(Body(body)), .. } => body,
+            _ => Vec::new(),
         }
     }
 }

@@ -120,17 +120,10 @@ pub fn decode<T: DeserializeOwned>(system: &System, bytes: &[u8]) -> Result<T, C
 impl System {
     /// Delivers what came from another node.
     pub fn deliver(&self, from: SystemId, to: ActorId, parcel: Parcel) {
-        let cell = self.cell(to);
-        match (parcel, cell) {
-            (Parcel::Message { name, body, epoch, trace, reply, .. }, Some(cell)) => {
-                let decode = self.exports().decoder(cell.actor_type(), &name);
-                let Some(decode) = decode else {
-                    self.undelivered(to, reply, CallError::NotExported(name.to_string()));
-                    return;
-                };
-                decode(self, cell, &body, Origin { epoch, trace }, reply);
+        match (parcel, self.cell(to)) {
+            (Parcel::Message { name, body, epoch, trace, reply, .. }, _) => {
+                self.deliver_message(to, &name, &body, epoch, trace, reply);
             }
-            (Parcel::Message { reply, .. }, None) => self.undelivered(to, reply, CallError::Closed),
             (Parcel::Stop(reason), Some(cell)) => cell.stop(reason),
             (Parcel::End(reason), Some(cell)) => cell.end_now(reason),
             (Parcel::Down(down), Some(cell)) => cell.remote_down(down),
@@ -144,6 +137,25 @@ impl System {
                 self.answer_down(from, down);
             }
             (Parcel::Stop(_) | Parcel::End(_) | Parcel::Down(_), None) => {}
+        }
+    }
+
+    /// [`deliver`](Self::deliver) for a message that stays with the caller: it is decoded from where it is.
+    pub fn deliver_message(
+        &self,
+        to: ActorId,
+        name: &str,
+        body: &[u8],
+        epoch: Option<GroupEpoch>,
+        trace: Option<Vec<u8>>,
+        reply: Option<ReplyTo<Vec<u8>>>,
+    ) {
+        let Some(cell) = self.cell(to) else {
+            return self.undelivered(to, reply, CallError::Closed);
+        };
+        match self.exports().decoder(cell.actor_type(), name) {
+            Some(decode) => decode(self, cell, body, Origin { epoch, trace }, reply),
+            None => self.undelivered(to, reply, CallError::NotExported(name.to_owned())),
         }
     }
 

@@ -29,7 +29,7 @@ fn us(id: u64, name: &str, byte: u8, tags: &[(&str, &str)]) -> Us {
         longest: LONGEST as u64,
         secret: Secret::new("a secret of the cluster").expect("it is long enough"),
         tls: None,
-        offer: Offer::ours(Membership::Each),
+        offer: Offer::ours(Membership::Each, false),
         random: Arc::new(Always(byte)),
     }
 }

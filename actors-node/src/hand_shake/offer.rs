@@ -11,6 +11,8 @@ const MAGIC: [u8; 4] = *b"ACTN";
 const VERSIONS: Versions = Versions { lowest: 2, highest: 2 };
 /// A feature that both sides have, or none: members are known by gossip.
 const GOSSIP: u32 = 1;
+/// And so this one: etcd says who is a member.
+const ETCD: u32 = 2;
 
 /// A range of versions of what nodes say to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +46,9 @@ pub(crate) struct Agreed {
 
 impl Offer {
     /// Of a node of this kind.
-    pub(crate) const fn ours(membership: Membership) -> Self {
+    pub(crate) const fn ours(membership: Membership, etcd: bool) -> Self {
         let features = match membership {
+            Membership::Each if etcd => ETCD,
             Membership::Each => 0,
             Membership::Swim(_) => GOSSIP,
         };
@@ -85,7 +88,7 @@ impl Offer {
             let (ours, theirs) = (self.versions, theirs.versions);
             return Err(HandShakeError::NoCommonVersion { ours, theirs });
         }
-        if (self.features ^ theirs.features) & GOSSIP != 0 {
+        if (self.features ^ theirs.features) & (GOSSIP | ETCD) != 0 {
             return Err(HandShakeError::OtherMembership);
         }
         Ok(Agreed { version: highest, features: self.features & theirs.features })

@@ -27,7 +27,7 @@ fn us(host: &Host, id: u64, secret: &[u8]) -> Us {
         longest: 1 << 20,
         secret: Secret::new(secret).unwrap(),
         tls: None,
-        offer: Offer::ours(Membership::Each),
+        offer: Offer::ours(Membership::Each, false),
         random: host.random.clone(),
     }
 }
@@ -89,7 +89,7 @@ fn adjacent_versions_talk_and_distant_ones_do_not() {
     sim::search(0..SEEDS, |sim| async move {
         let host = sim.node("random");
         let (mut a, mut b) = (us(&host, 1, SECRET), us(&host, 2, SECRET));
-        (a.offer, b.offer) = (offer(2, 3, 0b0110), offer(3, 4, 0b1100));
+        (a.offer, b.offer) = (offer(2, 3, 0b0_1100), offer(3, 4, 0b1_0100));
         let (at_a, at_b) = meet(&a, &b, &sim).await;
         let agreed = Agreed { version: 3, features: 0b0100 };
         assert_eq!((at_a.unwrap().agreed, at_b.unwrap().agreed), (agreed, agreed));
@@ -248,7 +248,8 @@ fn node_24_a_proof_is_bound_to_identities_and_versions() {
             let (mut door, mut tap) = (listen(&a).await, listen(&eve).await);
             let (at_a, at_eve) = (door.address(), tap.address());
             let mut eve_us = us(&eve, 9, SECRET);
-            eve_us.offer = if change == 0 { Offer::ours(Membership::Each) } else { a_us.offer };
+            eve_us.offer =
+                if change == 0 { Offer::ours(Membership::Each, false) } else { a_us.offer };
             let attack = async {
                 let (from_b, to_a) =
                     (tap.accept().await.unwrap(), eve.net.connect(&at_a).await.unwrap());
@@ -281,7 +282,7 @@ fn node_24_a_proof_is_bound_to_identities_and_versions() {
 /// NODE-24: what no hand-shake has ends it; nothing of it is kept.
 #[test]
 fn node_24_what_is_too_long_or_does_not_decode_ends_a_hand_shake() {
-    let offer = Offer::ours(Membership::Each).to_bytes();
+    let offer = Offer::ours(Membership::Each, false).to_bytes();
     let frame = |length: u32, value: &[u8]| [&offer[..], &length.to_le_bytes(), value].concat();
     let cases = [
         (frame(u32::MAX, b""), "4294967295 bytes"),

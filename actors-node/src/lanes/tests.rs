@@ -22,8 +22,7 @@ fn drain(lanes: &mut Lanes) -> Vec<String> {
     let mut assembly = Assembly::new(usize::MAX);
     let mut arrived = Vec::new();
     loop {
-        let mut batch = Vec::new();
-        lanes.next(&mut batch);
+        let batch = next(lanes);
         if batch.is_empty() {
             assert_eq!(lanes.bytes(), 0, "what is counted has gone");
             return arrived;
@@ -33,11 +32,18 @@ fn drain(lanes: &mut Lanes) -> Vec<String> {
     }
 }
 
+fn next(lanes: &mut Lanes) -> Vec<u8> {
+    let mut batch = Batch::default();
+    lanes.next(&mut batch);
+    let shared = batch.shared.as_ref().map_or(&[][..], |shared| shared.bytes());
+    [&batch.bytes, shared, &batch.rest].concat()
+}
+
 fn read(mut batch: &[u8], assembly: &mut Assembly) -> Vec<String> {
     let mut arrived = Vec::new();
     while let Some((length, more)) = batch.split_first_chunk() {
         let (piece, more) = more.split_at(u32::from_le_bytes(*length) as usize);
-        arrived.extend(assembly.take::<Frame>(piece).unwrap().map(|frame| tell(&frame)));
+        arrived.extend(assembly.take_frame(piece).unwrap().map(|frame| tell(&frame)));
         batch = more;
     }
     arrived
@@ -99,8 +105,7 @@ fn a_flood_of_short_frames_holds_no_long_one_up() {
         for _ in 0..5 {
             lanes.push(&message(2, LONGEST_VALUE / 4), None);
         }
-        let mut batch = Vec::new();
-        lanes.next(&mut batch);
+        let batch = next(&mut lanes);
         if read(&batch, &mut assembly).contains(&format!("{LONG} to 1")) {
             return;
         }

@@ -76,8 +76,9 @@ impl Outbox {
                 Next::End => return Poll::Ready(Ok(Written::End)),
             },
         };
-        while *written < rest.bytes().len() {
-            match ready!(write.as_mut().poll_write(cx, &rest.bytes()[*written..]))? {
+        while *written < rest.len() {
+            let (slices, count) = rest.slices(*written);
+            match ready!(write.as_mut().poll_write_vectored(cx, &slices[..count]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 n => *written += n,
             }

@@ -99,7 +99,7 @@ impl Pair {
     fn read(&mut self, bytes: Vec<u8>) {
         let (before, all) = (self.assembly.received(), bytes.len() as u64);
         let mut incoming = Incoming::new(Box::new(futures_lite::io::Cursor::new(bytes)));
-        while let Ok(Some(frame)) = future::block_on(self.assembly.read::<Frame>(&mut incoming)) {
+        while let Ok(Some(frame)) = future::block_on(self.assembly.read(&mut incoming)) {
             if let Some(Frame::Message { to, body, .. }) = frame {
                 self.arrived.push((to.serial, body.len()));
             }

@@ -42,6 +42,21 @@ fn whole(frame: &Frame) -> Vec<u8> {
     bytes
 }
 
+fn append_value(to: &mut Vec<u8>, value: &[u8]) {
+    begin_value(to, value.len());
+    to.extend_from_slice(value);
+}
+
+fn append_first_part(to: &mut Vec<u8>, transfer: u32, total: usize, part: &[u8]) {
+    begin_first_part(to, transfer, total, part.len());
+    to.extend_from_slice(part);
+}
+
+fn append_part(to: &mut Vec<u8>, transfer: u32, part: &[u8]) {
+    begin_part(to, transfer, part.len());
+    to.extend_from_slice(part);
+}
+
 /// A value in parts of this length.
 fn parts(frame: &Frame, transfer: u32, length: usize) -> Vec<Vec<u8>> {
     let value = encode(frame);

@@ -29,7 +29,7 @@ fn node_24_a_name_that_is_not_in_the_certificate_is_refused() {
                     longest: 1,
                     secret: Secret::none(),
                     tls: Some(Tls::from_pem_files(authority, certificate, key).unwrap()),
-                    offer: Offer::ours(Membership::Each),
+                    offer: Offer::ours(Membership::Each, false),
                     random: random.clone(),
                 }
             };

@@ -13,6 +13,8 @@ mod machine;
 mod smol;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "tokio")]
+mod tokio_stream;
 
 use super::Host;
 

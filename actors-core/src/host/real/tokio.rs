@@ -4,14 +4,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{self, Handle, RuntimeFlavor},
 };
-use tokio_util::{
-    compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt},
-    context::TokioContext,
-};
+use tokio_util::context::TokioContext;
 
 use super::{
     background,
     machine::{self, Monotonic},
+    tokio_stream::stream,
 };
 use crate::{
     BoxFuture,
@@ -183,10 +181,4 @@ impl Listener for Tcp {
             stream(tcp, peer.to_string())
         })
     }
-}
-
-fn stream(tcp: TcpStream, peer: String) -> io::Result<Stream> {
-    tcp.set_nodelay(true)?;
-    let (read, write) = tcp.into_split();
-    Ok(Stream { read: Box::new(read.compat()), write: Box::new(write.compat_write()), peer })
 }
