@@ -23,6 +23,7 @@ use crate::{
     door::Door,
     hand_shake::{DEADLINE, Us},
     hosting::Hosting,
+    office::{self, Offices},
     outbox::Outbox,
     redial::redial,
     route::Routes,
@@ -47,6 +48,7 @@ pub(crate) struct Peers {
     pub(crate) calls: Calls,
     pub(crate) hosting: Hosting,
     pub(crate) directory: Directory,
+    pub(crate) offices: Offices,
     listening: Mutex<Vec<Arc<Listening>>>,
     changed: Event,
     left: AtomicBool,
@@ -104,6 +106,7 @@ impl Peers {
             calls: Calls::default(),
             hosting: Hosting::default(),
             directory: Directory::new(id),
+            offices: Offices::default(),
             listening: Mutex::default(),
             changed: Event::new(),
             left: AtomicBool::new(false),
@@ -113,11 +116,15 @@ impl Peers {
         // First of all, so that who hears of an event finds the names as they are after it.
         let weak = Arc::downgrade(&peers);
         peers.on_event(Box::new(move |event| {
-            weak.upgrade().into_iter().for_each(|peers| peers.directory_on(event));
+            weak.upgrade().into_iter().for_each(|peers| {
+                peers.directory_on(event);
+                peers.offices_on(event);
+            });
         }));
         peers.system.spawn_task(accept(peers.clone(), listener));
         peers.system.spawn_task(beat(peers.clone()));
         peers.system.spawn_task(drive(peers.clone()));
+        peers.system.spawn_task(office::drive(peers.clone()));
         peers
     }
 
@@ -150,6 +157,13 @@ impl Peers {
 
     pub(crate) fn members(&self) -> Vec<Member> {
         self.state.lock().peers.values().map(|peer| peer.member.clone()).collect()
+    }
+
+    /// Those that were said to be up.
+    pub(crate) fn up_members(&self) -> Vec<Member> {
+        let state = self.state.lock();
+        let up = state.peers.values().filter(|peer| peer.up);
+        up.map(|peer| peer.member.clone()).collect()
     }
 
     pub(crate) fn connected(&self, name: &str) -> Option<Member> {
@@ -448,7 +462,7 @@ impl Peers {
         self.calls.fail(id, &peer.member.name);
         let reason = ExitReason::NodeFailure { node: peer.member.name.as_str().into() };
         self.system.disconnected(id, &reason);
-        self.hosting.owner_failed(id);
+        self.owner_failed(id);
         self.emit(NodeEvent::Down { member: peer.member, cause });
     }
 

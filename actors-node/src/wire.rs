@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Member, RegisterError,
     directory::{Record, Request},
+    office::Say,
     swim::Packet,
 };
 
@@ -103,6 +104,15 @@ pub(crate) enum Frame {
         actor: ActorId,
         version: u32,
     },
+    /// The owner of a role, which supervises the actor from now on: let it live on, or make its address.
+    Adopt {
+        call: u64,
+        export: String,
+        actor: ActorId,
+        version: u32,
+        role: String,
+        term: u64,
+    },
     /// Start its next incarnation.
     Start {
         call: u64,
@@ -173,6 +183,11 @@ pub(crate) enum Frame {
         call: u64,
         result: Result<(), RegisterError>,
     },
+    /// Of the voters and the owner of a role.
+    Role {
+        role: String,
+        say: Say,
+    },
     /// Say so when all that was sent before is handled.
     Sync(u64),
     /// The answer to it.
@@ -206,7 +221,9 @@ impl Frame {
     pub(crate) const fn lane(&self) -> Lane {
         match *self {
             Self::Message { to, .. } | Self::Stop(to, _) | Self::Monitor(to) => Lane::Actor(to),
-            Self::Reserve { actor, .. } | Self::Start { actor, .. } => Lane::Start(actor),
+            Self::Reserve { actor, .. } | Self::Adopt { actor, .. } | Self::Start { actor, .. } => {
+                Lane::Start(actor)
+            }
             Self::Retire(actor, _) | Self::Release(actor) => Lane::Actor(actor),
             Self::End(to, _) => Lane::Ahead(to),
             Self::Down(Down { actor, .. }) => Lane::After(actor),
@@ -229,6 +246,7 @@ impl Frame {
             | Self::Parted { .. }
             | Self::Request { .. }
             | Self::Answered { .. }
+            | Self::Role { .. }
             | Self::Sync(_)
             | Self::Synced(_) => Lane::Free,
         }
@@ -244,6 +262,7 @@ impl Frame {
         match self {
             Self::Message { body, .. } => body.len(),
             Self::Start { args, .. } => args.len(),
+            Self::Role { say, .. } => say.weight(),
             Self::Reply { answer: Ok(Body(body)), .. } => body.len(),
             _ => 0,
         }
