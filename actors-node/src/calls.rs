@@ -1,6 +1,6 @@
 //! Questions to other nodes that wait for an answer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actors_core::{
     ActorId, CallError, GroupEpoch, ReplyTo, StartError, SystemId,
@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use crate::{
     RegisterError,
     directory::Request,
+    hosting::Charge,
     outbox::Outbox,
     peers::Peers,
     wire::{Asked, Body, Frame},
@@ -112,7 +113,7 @@ impl Peers {
 
     /// Makes an address on a node for an actor of an exported type.
     pub(crate) async fn reserve(
-        &self,
+        self: &Arc<Self>,
         on: SystemId,
         export: &str,
         actor: ActorId,
@@ -126,7 +127,7 @@ impl Peers {
 
     /// Starts the next incarnation of an actor that was reserved on a node.
     pub(crate) async fn start_actor(
-        &self,
+        self: &Arc<Self>,
         on: SystemId,
         actor: ActorId,
         group: Option<GroupEpoch>,
@@ -141,15 +142,29 @@ impl Peers {
         self.ask_to_start(on, frame).await
     }
 
+    /// Takes an actor over that runs on a node, or makes its address there. Gives the life that it is in, 0 if it is
+    /// in none.
+    pub(crate) async fn adopt(
+        self: &Arc<Self>,
+        on: SystemId,
+        export: &str,
+        (actor, version): (ActorId, u32),
+        Charge { role, term }: Charge,
+    ) -> Result<u32, StartError> {
+        let export = export.to_owned();
+        self.ask_to_start(on, |call| Frame::Adopt { call, export, actor, version, role, term })
+            .await
+    }
+
     async fn ask_to_start(
-        &self,
+        self: &Arc<Self>,
         on: SystemId,
         frame: impl FnOnce(u64) -> Frame,
     ) -> Result<u32, StartError> {
         let lost = || StartError::NoConnection { node: self.name_of(on) };
         let (tx, rx) = futures_channel();
         let (call, _) = self.calls.insert(on, Pending::Start(tx));
-        if !self.send(on, &frame(call)) {
+        if !self.tell_host(on, frame(call)) {
             self.calls.take(call);
             return Err(lost());
         }

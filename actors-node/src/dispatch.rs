@@ -7,6 +7,7 @@ use actors_core::remote::Parcel;
 use crate::{
     DownCause, Member,
     calls::answer_to,
+    hosting::Charge,
     peers::Peers,
     session::Session,
     wire::{Body, Frame},
@@ -41,6 +42,9 @@ impl Peers {
             Frame::Reserve { call, export, actor, version } => {
                 self.host_reserve(from.id, call, &export, actor, version);
             }
+            Frame::Adopt { call, export, actor, version, role, term } => {
+                self.host_adopt(from.id, call, &export, (actor, version), Charge { role, term });
+            }
             Frame::Start { call, actor, group, incarnation, args } => {
                 self.host_start(from.id, call, actor, group, incarnation, args.to_vec());
             }
@@ -60,6 +64,7 @@ impl Peers {
             Frame::Parted { group, actor } => self.hear_parted(from.id, &group, actor),
             Frame::Request { call, request } => self.hear_request(from.id, call, request),
             Frame::Answered { call, result } => self.calls.fulfilled(call, result),
+            Frame::Role { role, say } => self.hear_of_role(from.id, &role, say),
             Frame::Sync(call) => {
                 self.send(from.id, &Frame::Synced(call));
             }

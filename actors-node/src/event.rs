@@ -1,3 +1,5 @@
+use actors_core::SystemId;
+
 use crate::{DiscoveryError, HandShakeError, Member, wire::Refusal};
 
 /// Something happened to the cluster.
@@ -16,6 +18,30 @@ pub enum NodeEvent {
         member: Member,
         /// How that was found.
         cause: DownCause,
+    },
+    /// A node is the owner of a [role](crate::Node::role), this one or another.
+    Elected {
+        /// The role.
+        role: String,
+        /// Its term: higher than all before.
+        term: u64,
+        /// Who.
+        owner: SystemId,
+    },
+    /// This node owns a role and has not heard of a quorum for so long that it cannot be sure of that any more. It
+    /// stands down if it does not soon.
+    QuorumLost {
+        /// The role.
+        role: String,
+        /// In which it is the owner.
+        term: u64,
+    },
+    /// This node does not own a role any more.
+    StoodDown {
+        /// The role.
+        role: String,
+        /// In which it was the owner.
+        term: u64,
     },
     /// Another node has declared this one dead: it must stop what it does and rejoin as a new one.
     Fenced {

@@ -1,5 +1,7 @@
 //! Actors here whose supervisor is on another node, and actors elsewhere whose supervisor is here.
 
+mod adoption;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use actors_core::{
@@ -10,6 +12,8 @@ use actors_core::{
 use parking_lot::Mutex;
 
 use crate::{peers::Peers, wire::Frame};
+
+pub(crate) use adoption::Charge;
 
 #[derive(Default)]
 pub(crate) struct Hosting {
@@ -23,6 +27,14 @@ pub(crate) struct Hosting {
 struct Hosted {
     owner: SystemId,
     seat: Arc<dyn AnySeat>,
+    /// By what right it is supervised, if it is by that of a role: then it outlives its supervisor's node.
+    charge: Option<Charge>,
+    /// Its supervisor is gone, and another one is waited for.
+    orphaned: bool,
+    /// Of its life that was begun last; 0 before the first.
+    incarnation: u32,
+    /// How a life has ended that no other has followed.
+    exit: Option<(u32, ExitReason)>,
 }
 
 impl Hosting {
@@ -59,19 +71,6 @@ impl Hosting {
         }
     }
 
-    /// Orphans end: their supervisor cannot any more.
-    pub(crate) fn owner_failed(&self, owner: SystemId) {
-        let mut hosted = self.hosted.lock();
-        let orphans: Vec<ActorId> =
-            hosted.iter().filter(|(_, h)| h.owner == owner).map(|(id, _)| *id).collect();
-        let orphans: Vec<Hosted> = orphans.iter().filter_map(|id| hosted.remove(id)).collect();
-        drop(hosted);
-        for orphan in orphans {
-            orphan.seat.link().kill();
-            orphan.seat.retire(ExitReason::NoConnection);
-        }
-    }
-
     fn take(&self, owner: SystemId, actor: ActorId) -> Option<Hosted> {
         let mut hosted = self.hosted.lock();
         if hosted.get(&actor)?.owner != owner {
@@ -83,6 +82,28 @@ impl Hosting {
     fn get(&self, owner: SystemId, actor: ActorId) -> Option<Hosted> {
         self.hosted.lock().get(&actor).filter(|hosted| hosted.owner == owner).cloned()
     }
+
+    /// A life begins. `None` if its supervisor is another one by now.
+    fn begins(&self, owner: SystemId, actor: ActorId, incarnation: u32) -> Option<Hosted> {
+        let mut all = self.hosted.lock();
+        let hosted = all.get_mut(&actor).filter(|hosted| hosted.owner == owner)?;
+        (hosted.incarnation, hosted.exit) = (incarnation, None);
+        Some(hosted.clone())
+    }
+
+    /// Who is to hear of the end of a life.
+    fn ended(&self, exit: &ChildExit) -> Option<SystemId> {
+        let mut all = self.hosted.lock();
+        let hosted = all.get_mut(&exit.actor)?;
+        hosted.exit = Some((exit.incarnation, exit.reason.clone()));
+        Some(hosted.owner)
+    }
+}
+
+/// Kills an actor whose supervisor cannot any more.
+fn end(orphan: &Hosted) {
+    orphan.seat.link().kill();
+    orphan.seat.retire(ExitReason::NoConnection);
 }
 
 impl Peers {
@@ -94,22 +115,34 @@ impl Peers {
         actor: ActorId,
         version: u32,
     ) {
-        let peers = Arc::downgrade(self);
-        let on_exit: OnExit = Arc::new(move |exit: ChildExit| {
-            if let Some(peers) = peers.upgrade() {
-                let ChildExit { actor, incarnation, reason } = exit;
-                peers.send(owner, &Frame::ChildExit { actor, incarnation, reason });
-            }
-        });
         let result = match self.hosting.get(owner, actor) {
             Some(_) => Ok(0),
-            None => self.system().reserve_export(export, (actor, version), on_exit).map(|seat| {
-                let hosted = Hosted { owner, seat: seat.into() };
-                self.hosting.hosted.lock().insert(actor, hosted);
-                0
-            }),
+            None => self.reserve_here(owner, export, (actor, version), None).map(|()| 0),
         };
-        self.send(owner, &Frame::Started { call, result });
+        self.tell_host(owner, Frame::Started { call, result });
+    }
+
+    /// Makes the address of an actor that `owner` supervises.
+    fn reserve_here(
+        self: &Arc<Self>,
+        owner: SystemId,
+        export: &str,
+        location: (ActorId, u32),
+        charge: Option<Charge>,
+    ) -> Result<(), StartError> {
+        let peers = Arc::downgrade(self);
+        let on_exit: OnExit = Arc::new(move |exit: ChildExit| {
+            if let Some(peers) = peers.upgrade()
+                && let Some(owner) = peers.hosting.ended(&exit)
+            {
+                let ChildExit { actor, incarnation, reason } = exit;
+                peers.tell_host(owner, Frame::ChildExit { actor, incarnation, reason });
+            }
+        });
+        let seat = self.system().reserve_export(export, location, on_exit)?.into();
+        let hosted = Hosted { owner, seat, charge, orphaned: false, incarnation: 0, exit: None };
+        self.hosting.hosted.lock().insert(location.0, hosted);
+        Ok(())
     }
 
     pub(crate) fn host_start(
@@ -121,16 +154,23 @@ impl Peers {
         incarnation: u32,
         args: Vec<u8>,
     ) {
-        let Some(hosted) = self.hosting.get(owner, actor) else {
-            let result = Err(StartError::Address(format!("{actor} was not reserved here")));
-            self.send(owner, &Frame::Started { call, result });
-            return;
+        let may = self.check_charge(owner, actor);
+        let hosted = may.and_then(|()| {
+            let address = || StartError::Address(format!("{actor} was not reserved here"));
+            self.hosting.begins(owner, actor, incarnation).ok_or_else(address)
+        });
+        let hosted = match hosted {
+            Ok(hosted) => hosted,
+            Err(error) => {
+                self.tell_host(owner, Frame::Started { call, result: Err(error) });
+                return;
+            }
         };
         let started = hosted.seat.start(group, incarnation, args);
         let peers = self.clone();
         self.system().spawn_task(async move {
             let result = started.await;
-            peers.send(owner, &Frame::Started { call, result });
+            peers.tell_host(owner, Frame::Started { call, result });
         });
     }
 }

@@ -334,6 +334,7 @@ impl Node {
 
     /// Leaves the cluster: the others hear that this node left, and its connections end.
     pub fn leave(&self) {
+        self.0.withdraw_all();
         self.0.leave();
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     hand_shake::{DEADLINE, Us},
     hosting::Hosting,
     listeners::{Hears, Listeners},
+    office::{self, Offices},
     outbox::Outbox,
     redial::redial,
     route::Routes,
@@ -49,6 +50,7 @@ pub(crate) struct Peers {
     pub(crate) calls: Calls,
     pub(crate) hosting: Hosting,
     pub(crate) directory: Directory,
+    pub(crate) offices: Offices,
     listeners: Listeners,
     changed: Event,
     left: AtomicBool,
@@ -113,6 +115,7 @@ impl Peers {
             calls: Calls::default(),
             hosting: Hosting::default(),
             directory: Directory::new(id),
+            offices: Offices::default(),
             listeners: Listeners::default(),
             changed: Event::new(),
             left: AtomicBool::new(false),
@@ -124,6 +127,7 @@ impl Peers {
         peers.on_event(Box::new(move |event| {
             weak.upgrade().is_some_and(|peers| {
                 peers.directory_on(event);
+                peers.offices_on(event);
                 true
             })
         }));
@@ -133,6 +137,7 @@ impl Peers {
         peers.system.spawn_task(accept(peers.clone(), listener));
         peers.system.spawn_task(beat(peers.clone()));
         peers.system.spawn_task(drive(peers.clone()));
+        peers.system.spawn_task(office::drive(peers.clone()));
         peers
     }
 
@@ -170,6 +175,13 @@ impl Peers {
 
     pub(crate) fn members(&self) -> Vec<Member> {
         self.state.lock().peers.values().map(|peer| peer.member.clone()).collect()
+    }
+
+    /// Those that were said to be up.
+    pub(crate) fn up_members(&self) -> Vec<Member> {
+        let state = self.state.lock();
+        let up = state.peers.values().filter(|peer| peer.up);
+        up.map(|peer| peer.member.clone()).collect()
     }
 
     pub(crate) fn connected(&self, name: &str) -> Option<Member> {
@@ -494,7 +506,7 @@ impl Peers {
         self.calls.fail(id, &peer.member.name);
         let reason = ExitReason::NodeFailure { node: peer.member.name.as_str().into() };
         self.system.disconnected(id, &reason);
-        self.hosting.owner_failed(id);
+        self.owner_failed(id);
         self.emit(NodeEvent::Down { member: peer.member, cause });
     }
 

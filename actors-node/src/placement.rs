@@ -62,6 +62,11 @@ impl Placement {
         self.hosts.get(child).copied()
     }
 
+    /// Where an owner before had the child.
+    pub(crate) fn restore(&mut self, child: &str, host: SystemId) {
+        self.hosts.entry(child.to_owned()).or_insert(host);
+    }
+
     pub(crate) fn removed(&mut self, child: &str) {
         self.hosts.remove(child);
     }

@@ -4,21 +4,22 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
 use actors_core::{
     Actor, AnyLink, BoxFuture, ExitReason, Link, StartError, SystemId,
     remote::{self, Location},
-    supervision::OnExit,
+    supervision::{ChildExit, OnExit},
 };
 use actors_supervise::{Child, ChildSpec, HostFailures, Start, SupervisorBuilder};
 use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::{
-    Node, NodeEvent,
+    Node, NodeEvent, Tenure,
+    office::Kept,
     placement::{Placement, Wants},
     wire::Frame,
 };
@@ -44,14 +45,47 @@ pub struct Hosts(Arc<Inner>);
 
 struct Inner {
     node: Node,
+    /// Of the role that the supervisor is for.
+    tenure: Option<Tenure>,
     placement: Mutex<Placement>,
 }
 
 impl Hosts {
     /// The nodes that `node` is connected to, with the names of the spares in order of use.
     pub fn new(node: &Node, spares: impl IntoIterator<Item = String>) -> Self {
+        Self::of(node, None, spares)
+    }
+
+    /// The nodes for children of the owner of a role: they outlive it. The next owner, which makes hosts and
+    /// children with the same ids, finds them where they are: those that run it adopts as they are, with their
+    /// mailboxes and states, and those that have ended, or whose nodes have, it starts under their old addresses. Who is not
+    /// adopted within ten seconds ends.
+    ///
+    /// Before a child is placed or started, that is agreed on by a quorum ([`Tenure`]); without one its start fails.
+    /// When the tenure is over, children are left to the next owner, and count as ended here.
+    pub fn in_tenure(
+        node: &Node,
+        tenure: &Tenure,
+        spares: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self::of(node, Some(tenure.clone()), spares)
+    }
+
+    fn of(node: &Node, tenure: Option<Tenure>, spares: impl IntoIterator<Item = String>) -> Self {
         let placement = Mutex::new(Placement::new(spares.into_iter().collect()));
-        Self(Arc::new(Inner { node: node.clone(), placement }))
+        Self(Arc::new(Inner { node: node.clone(), tenure, placement }))
+    }
+
+    /// What the owner before knew of the child, and its link.
+    fn inherited<A: Actor>(&self, id: &str, export: &str) -> Option<(Kept, Link<A>)> {
+        let kept = self.0.tenure.as_ref()?.tables().child(id)?;
+        if kept.export != export {
+            return None;
+        }
+        let link = self.0.node.system().link_to(export, kept.actor, kept.location);
+        let link = link.ok()?.downcast::<A>()?;
+        self.0.placement.lock().restore(id, kept.location.node);
+        Some((kept, link))
     }
 
     /// The node of a child, by the child's id.
@@ -81,12 +115,17 @@ impl Hosts {
 
     fn address<A: Actor>(&self, id: &str, export: &str, on: Option<String>) -> RemoteAddress<A> {
         let system = self.0.node.system();
-        let link = system.reserve_remote(Location::NOWHERE).expect("a node reaches its router");
+        let new = || system.reserve_remote(Location::NOWHERE).expect("a node reaches its router");
+        let (kept, link) = match self.inherited(id, export) {
+            Some((kept, link)) => (Some(kept), link),
+            None => (None, new()),
+        };
         RemoteAddress {
             hosts: self.clone(),
             id: id.to_owned(),
             export: export.to_owned(),
             wants: Wants { on, ..Wants::default() },
+            kept,
             link,
         }
     }
@@ -124,6 +163,8 @@ pub struct RemoteAddress<A: Actor> {
     id: String,
     export: String,
     wants: Wants,
+    /// By an owner before.
+    kept: Option<Kept>,
     link: Link<A>,
 }
 
@@ -158,10 +199,13 @@ impl<A: Actor> RemoteAddress<A> {
             wants: self.wants,
             link: self.link.erase(),
             args: Box::new(args),
-            host: None,
-            version: 0,
-            incarnation: 0,
+            host: self.kept.as_ref().map(|kept| kept.location.node),
+            version: self.kept.as_ref().map_or(0, |kept| kept.location.version),
+            incarnation: self.kept.as_ref().map_or(0, |kept| kept.incarnation),
+            life: 0,
             reserved: Arc::default(),
+            adopted: Arc::default(),
+            held: Arc::default(),
         };
         ChildSpec::custom(self.id, child)
     }
@@ -187,12 +231,49 @@ pub struct RemoteChild {
     /// Of its location.
     version: u32,
     incarnation: u32,
+    /// That the supervisor knows of.
+    life: u32,
     /// The address exists on `host`.
     reserved: Arc<AtomicBool>,
+    /// The life that it was found in there, until that is said to be started.
+    adopted: Arc<AtomicU32>,
+    held: Arc<Mutex<Held>>,
+}
+
+/// The exit of an adopted child, until the supervisor knows that it has it.
+#[derive(Default)]
+struct Held {
+    holds: bool,
+    exit: Option<ChildExit>,
+}
+
+impl Held {
+    const fn hold(&mut self) {
+        self.holds = true;
+    }
+
+    fn pass(&mut self, exit: ChildExit) -> Option<ChildExit> {
+        if !self.holds {
+            return Some(exit);
+        }
+        self.exit = Some(exit);
+        None
+    }
+
+    const fn release(&mut self) -> Option<ChildExit> {
+        self.holds = false;
+        self.exit.take()
+    }
 }
 
 impl Child for RemoteChild {
     fn attach(&mut self, on_exit: OnExit) -> Result<(), StartError> {
+        let (held, told) = (self.held.clone(), on_exit.clone());
+        let on_exit: OnExit = Arc::new(move |exit| {
+            if let Some(exit) = held.lock().pass(exit) {
+                told(exit);
+            }
+        });
         self.node().0.hosting.supervise(self.link.id(), on_exit);
         Ok(())
     }
@@ -207,7 +288,11 @@ impl Child for RemoteChild {
 
     fn prepare(&mut self) -> BoxFuture<'static, Result<(), StartError>> {
         let node = self.node().clone();
-        let live = node.members();
+        let mut live = node.members();
+        // It may have been here when another node was the owner.
+        if self.host == Some(node.member().id) {
+            live.push(node.member().clone());
+        }
         let place = self.hosts.0.placement.lock().place(&self.id, &self.wants, &live);
         let Some(host) = place else {
             let error = self.wants.missing();
@@ -219,14 +304,29 @@ impl Child for RemoteChild {
         if self.host != Some(host) {
             self.host = Some(host);
             self.version += 1;
-            self.reserved = Arc::default();
+            (self.reserved, self.adopted) = (Arc::default(), Arc::default());
         }
-        let (actor, version) = (self.link.id(), self.version);
-        node.0.relocate(actor, Location { node: host, version });
+        let (actor, location) = (self.link.id(), Location { node: host, version: self.version });
         let (export, reserved) = (self.export.clone(), self.reserved.clone());
+        let Some(tenure) = self.hosts.0.tenure.clone() else {
+            node.0.relocate(actor, location);
+            return Box::pin(async move {
+                node.0.reserve(host, &export, actor, location.version).await?;
+                reserved.store(true, Ordering::Release);
+                Ok(())
+            });
+        };
+        self.keep(&tenure);
+        let adopted = self.adopted.clone();
+        self.held.lock().hold();
         Box::pin(async move {
-            node.0.reserve(host, &export, actor, version).await?;
+            tenure.keep_tables().await.map_err(StartError::failed)?;
+            node.0.relocate(actor, location);
+            let charge = tenure.charge();
+            let life = node.0.adopt(host, &export, (actor, location.version), charge).await?;
+            adopted.store(life, Ordering::Release);
             reserved.store(true, Ordering::Release);
+            node.0.name_again(actor);
             Ok(())
         })
     }
@@ -234,33 +334,56 @@ impl Child for RemoteChild {
     fn start(&mut self, start: Start) -> BoxFuture<'static, Result<u32, StartError>> {
         let (node, actor) = (self.node().clone(), self.link.id());
         let Some(host) = self.host else { return Box::pin(async { Err(StartError::NoNode) }) };
+        let adopted = self.adopted.swap(0, Ordering::AcqRel);
+        if adopted > 0 {
+            self.incarnation = self.incarnation.max(adopted);
+            self.life = adopted;
+            let held = self.held.clone();
+            return Box::pin(async move {
+                // Now the supervisor waits for it: it may have ended before it was adopted, or since.
+                let exit = held.lock().release();
+                if let Some(ChildExit { actor, incarnation, reason }) = exit {
+                    node.0.hosting.child_exit(actor, incarnation, reason);
+                }
+                Ok(adopted)
+            });
+        }
+        drop(self.held.lock().release());
         self.incarnation += 1;
+        let tenure = self.hosts.0.tenure.clone();
+        tenure.iter().for_each(|tenure| self.keep(tenure));
         let incarnation = self.incarnation;
+        self.life = incarnation;
         let group = start.plan.as_ref().and_then(|plan| plan.group);
         match (self.args)(&start) {
-            Ok(args) => {
-                Box::pin(
-                    async move { node.0.start_actor(host, actor, group, incarnation, args).await },
-                )
-            }
+            Ok(args) => Box::pin(async move {
+                if let Some(tenure) = tenure {
+                    tenure.keep_tables().await.map_err(StartError::failed)?;
+                }
+                node.0.start_actor(host, actor, group, incarnation, args).await
+            }),
             Err(error) => Box::pin(async { Err(error) }),
         }
     }
 
     fn stop(&mut self, reason: ExitReason) {
-        self.link.shutdown(reason);
+        if !self.is_left(&reason) {
+            self.link.shutdown(reason);
+        }
     }
 
     fn kill(&mut self) {
-        self.link.kill();
+        if !self.is_left(&ExitReason::Killed) {
+            self.link.kill();
+        }
     }
 
     fn retire(&mut self, reason: ExitReason) {
-        self.let_go(&Frame::Retire(self.link.id(), reason), false);
+        self.let_go(Frame::Retire(self.link.id(), reason), false);
     }
 
     fn detach(&mut self) {
-        self.let_go(&Frame::Release(self.link.id()), true);
+        self.let_go(Frame::Release(self.link.id()), true);
     }
 }
 
@@ -269,11 +392,43 @@ impl RemoteChild {
         &self.hosts.0.node
     }
 
-    fn let_go(&self, frame: &Frame, goes_on: bool) {
+    /// Writes it down for the next owner.
+    fn keep(&self, tenure: &Tenure) {
+        let Some(node) = self.host else { return };
+        let kept = Kept {
+            export: self.export.clone(),
+            actor: self.link.id(),
+            location: Location { node, version: self.version },
+            incarnation: self.incarnation,
+        };
+        tenure.tables().set_child(&self.id, kept);
+    }
+
+    /// Whether this node has nothing to say about it any more: it counts as ended here, and is the next owner's.
+    fn is_left(&self, reason: &ExitReason) -> bool {
+        let is_over = self.hosts.0.tenure.as_ref().is_some_and(Tenure::is_over);
+        if is_over {
+            let hosting = &self.node().0.hosting;
+            hosting.child_exit(self.link.id(), self.life, reason.clone());
+        }
+        is_over
+    }
+
+    fn let_go(&self, frame: Frame, goes_on: bool) {
         self.hosts.0.placement.lock().removed(&self.id);
         self.node().0.hosting.unsupervise(self.link.id());
+        if let Some(tenure) = self.hosts.0.tenure.clone() {
+            if tenure.is_over() {
+                return;
+            }
+            tenure.tables().forget_child(&self.id);
+            self.node().system().spawn_task(async move {
+                // The next owner finds one too many, that is not there.
+                drop(tenure.keep_tables().await);
+            });
+        }
         if let Some(host) = self.host {
-            self.node().0.send(host, frame);
+            self.node().0.tell_host(host, frame);
         }
         self.node().0.let_go(&self.link, goes_on);
     }

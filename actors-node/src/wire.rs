@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Member, RegisterError,
     directory::{Record, Request},
+    office::Say,
     swim::Packet,
 };
 
@@ -107,6 +108,15 @@ pub(crate) enum Frame<B = Vec<u8>> {
         actor: ActorId,
         version: u32,
     },
+    /// The owner of a role, which supervises the actor from now on: let it live on, or make its address.
+    Adopt {
+        call: u64,
+        export: String,
+        actor: ActorId,
+        version: u32,
+        role: String,
+        term: u64,
+    },
     /// Start its next incarnation.
     Start {
         call: u64,
@@ -177,6 +187,11 @@ pub(crate) enum Frame<B = Vec<u8>> {
         call: u64,
         result: Result<(), RegisterError>,
     },
+    /// Of the voters and the owner of a role.
+    Role {
+        role: String,
+        say: Say,
+    },
     /// Say so when all that was sent before is handled.
     Sync(u64),
     /// The answer to it.
@@ -214,7 +229,9 @@ impl<B: AsRef<[u8]>> Frame<B> {
     pub(crate) const fn lane(&self) -> Lane {
         match *self {
             Self::Message { to, .. } | Self::Stop(to, _) | Self::Monitor(to) => Lane::Actor(to),
-            Self::Reserve { actor, .. } | Self::Start { actor, .. } => Lane::Start(actor),
+            Self::Reserve { actor, .. } | Self::Adopt { actor, .. } | Self::Start { actor, .. } => {
+                Lane::Start(actor)
+            }
             Self::Retire(actor, _) | Self::Release(actor) => Lane::Actor(actor),
             Self::End(to, _) => Lane::Ahead(to),
             Self::Down(Down { actor, .. }) => Lane::After(actor),
@@ -237,6 +254,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
             | Self::Parted { .. }
             | Self::Request { .. }
             | Self::Answered { .. }
+            | Self::Role { .. }
             | Self::Sync(_)
             | Self::Synced(_) => Lane::Free,
         }
@@ -259,7 +277,10 @@ impl<B: AsRef<[u8]>> Frame<B> {
 
     /// About how many bytes it has, encoded.
     pub(crate) fn weight(&self) -> usize {
-        self.bytes().map_or(0, |bytes| bytes.as_ref().len())
+        match self {
+            Self::Role { say, .. } => say.weight(),
+            _ => self.bytes().map_or(0, |bytes| bytes.as_ref().len()),
+        }
     }
 }
 

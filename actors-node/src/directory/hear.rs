@@ -1,4 +1,4 @@
-//! What other nodes say of names and groups. Of an actor nobody but its home is believed.
+//! What other nodes say of names and groups. Of an actor nobody but its home is believed, as long as there is one.
 
 use actors_core::{ActorId, SystemId};
 
@@ -12,7 +12,7 @@ use crate::peers::Peers;
 impl Peers {
     pub(crate) fn hear_claim(&self, from: SystemId, name: &str, stamp: u64, actor: ActorId) {
         self.believe(from, actor, |directory, out| {
-            directory.names.claimed(name, Key { stamp, actor }, out);
+            directory.names.claimed(name, Key { stamp, actor, home: from }, out);
         });
     }
 
@@ -23,15 +23,16 @@ impl Peers {
         (stamp, actor): (u64, ActorId),
         taken_by: Option<ActorId>,
     ) {
+        let key = Key { stamp, actor, home: self.member().id };
         self.change_directory(|directory, _| {
-            directory.names.answered(from, name, Key { stamp, actor }, taken_by);
+            directory.names.answered(from, name, key, taken_by);
         });
     }
 
     pub(crate) fn hear_named(&self, from: SystemId, name: &str, stamp: u64, record: Record) {
         let entry = Entry::resolved(self.system(), record);
         self.believe(from, entry.actor(), |directory, out| {
-            directory.names.named(name, stamp, entry, out);
+            directory.names.named(name, (stamp, from), entry, out);
         });
     }
 
@@ -57,7 +58,9 @@ impl Peers {
         actor: ActorId,
         change: impl FnOnce(&mut State, &mut Vec<Effect>),
     ) {
-        if actor.home != from {
+        // When its home is gone, whoever has adopted it speaks for it.
+        let is_home = actor.home == from || !self.is_known(actor.home);
+        if !is_home && !self.offices.owns(from) {
             return tracing::warn!(%from, %actor, "a node speaks of an actor that is another's");
         }
         self.change_directory(|directory, out| {

@@ -11,7 +11,10 @@ mod owned;
 mod record;
 mod request;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use actors_core::{ActorId, SystemId, remote::Location};
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -25,12 +28,17 @@ pub(crate) use self::{
 use self::{effect::Effect, groups::Groups, names::Names};
 use crate::{GroupEvent, NameEvent, NodeEvent, peers::Peers};
 
+/// Actors whose names are kept after the death of their homes, at most.
+const INHERITED: usize = 1 << 16;
+
 /// Its lock is taken before those of connections, and nothing of the user's runs under it.
 pub(crate) struct Directory(Mutex<State>);
 
 pub(crate) struct State {
     pub(crate) names: Names,
     pub(crate) groups: Groups,
+    /// Names of actors whose home is gone, for who adopts them.
+    inherited: BTreeMap<ActorId, BTreeSet<String>>,
     /// Actors whose end is waited for.
     watched: BTreeSet<ActorId>,
     names_heard: Vec<Sender<NameEvent>>,
@@ -38,6 +46,18 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Keeps the names that have just lost their home. Those of so many actors: nobody may ever ask for them.
+    fn inherit(&mut self, out: &[Effect]) {
+        for effect in out {
+            if let Effect::Name(NameEvent::Purged { name, actor }) = effect {
+                self.inherited.entry(*actor).or_default().insert(name.clone());
+            }
+        }
+        while self.inherited.len() > INHERITED {
+            self.inherited.pop_first();
+        }
+    }
+
     /// Whether an actor whose home is this node has a name, or is in a group.
     fn has_own(&self, actor: ActorId) -> bool {
         self.names.has_own(actor) || self.groups.has_own(actor)
@@ -49,6 +69,7 @@ impl Directory {
         Self(Mutex::new(State {
             names: Names::new(us),
             groups: Groups::new(us),
+            inherited: BTreeMap::new(),
             watched: BTreeSet::new(),
             names_heard: Vec::new(),
             groups_heard: Vec::new(),
@@ -117,9 +138,24 @@ impl Peers {
             }),
             NodeEvent::Down { member, .. } => self.change_directory(|directory, out| {
                 directory.names.node_down(member.id, out);
+                directory.inherit(out);
                 directory.groups.node_down(member.id, out);
             }),
             _ => {}
+        }
+    }
+
+    /// The names that an actor had from a home that is gone are claimed again, in its place.
+    pub(crate) fn name_again(self: &Arc<Self>, actor: ActorId) {
+        let names = self.change_directory(|directory, _| directory.inherited.remove(&actor));
+        for name in names.into_iter().flatten() {
+            let peers = self.clone();
+            self.system().spawn_task(async move {
+                let request = Request::Register { name: name.clone(), actor };
+                if let Err(error) = peers.ask_home(request).await {
+                    tracing::warn!(%actor, name, %error, "a name is not had again");
+                }
+            });
         }
     }
 

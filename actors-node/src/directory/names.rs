@@ -98,7 +98,7 @@ impl Names {
         let slot = self.slots.entry(name.to_owned()).or_default();
         if slot.claims.is_empty() {
             self.stamp += 1;
-            let key = Key { stamp: self.stamp, actor };
+            let key = Key { stamp: self.stamp, actor, home: self.us };
             slot.claims.push(Claim::own(key, members));
             let frame = || Frame::Claim { name: name.to_owned(), stamp: key.stamp, actor };
             out.extend(members.iter().map(|&to| Effect::Send(to, frame())));
@@ -173,7 +173,7 @@ impl Names {
             known.granted = false;
             return self.settle(name, out);
         }
-        let own = slot.claims.iter().find(|claim| claim.key.actor.home == us).map(|c| c.key);
+        let own = slot.claims.iter().find(|claim| claim.key.home == us).map(|c| c.key);
         slot.claims.push(Claim::of_another(key));
         match own.filter(|own| key < *own) {
             Some(own) => self.give_up(name, own.actor, out),
@@ -203,8 +203,14 @@ impl Names {
     }
 
     /// Another node says that its actor has the name.
-    pub(crate) fn named(&mut self, name: &str, stamp: u64, entry: Entry, out: &mut Vec<Effect>) {
-        let key = Key { stamp, actor: entry.actor() };
+    pub(crate) fn named(
+        &mut self,
+        name: &str,
+        (stamp, home): (u64, SystemId),
+        entry: Entry,
+        out: &mut Vec<Effect>,
+    ) {
+        let key = Key { stamp, actor: entry.actor(), home };
         self.stamp = self.stamp.max(stamp);
         let us = self.us;
         let slot = self.slots.entry(name.to_owned()).or_default();
@@ -216,7 +222,7 @@ impl Names {
                 out.push(NameEvent::Registered { name, actor }.into());
             }
         }
-        let lost = slot.holders.keys().find(|own| own.actor.home == us && **own > key).copied();
+        let lost = slot.holders.keys().find(|own| own.home == us && **own > key).copied();
         slot.holders.insert(key, entry);
         if let Some(Key { actor, .. }) = lost {
             out.extend(self.take_own(name, actor).map(Effect::Forget));
@@ -241,12 +247,12 @@ impl Names {
     pub(crate) fn node_up(&mut self, node: SystemId, out: &mut Vec<Effect>) {
         let us = self.us;
         for (name, slot) in &mut self.slots {
-            for claim in slot.claims.iter_mut().filter(|claim| claim.key.actor.home == us) {
-                let Key { stamp, actor } = claim.key;
+            for claim in slot.claims.iter_mut().filter(|claim| claim.key.home == us) {
+                let Key { stamp, actor, .. } = claim.key;
                 claim.missing.insert(node);
                 out.push(Effect::Send(node, Frame::Claim { name: name.clone(), stamp, actor }));
             }
-            for (key, entry) in slot.holders.iter().filter(|(key, _)| key.actor.home == us) {
+            for (key, entry) in slot.holders.iter().filter(|(key, _)| key.home == us) {
                 out.push(Effect::Send(node, named(name, *key, entry)));
             }
         }
@@ -258,13 +264,12 @@ impl Names {
         let concerned: Vec<String> = concerned.map(|(name, _)| name.clone()).collect();
         for name in concerned {
             let Some(slot) = self.slots.get_mut(&name) else { continue };
-            slot.claims.retain(|claim| claim.key.actor.home != node);
+            slot.claims.retain(|claim| claim.key.home != node);
             for claim in &mut slot.claims {
                 claim.missing.remove(&node);
             }
             let holders = mem::take(&mut slot.holders).into_iter();
-            let (gone, held): (BTreeMap<_, _>, _) =
-                holders.partition(|(key, _)| key.actor.home == node);
+            let (gone, held): (BTreeMap<_, _>, _) = holders.partition(|(key, _)| key.home == node);
             slot.holders = held;
             for (Key { actor, .. }, entry) in gone {
                 out.push(Effect::Forget(entry));
@@ -304,22 +309,19 @@ impl Slot {
     }
 
     fn concerns(&self, node: SystemId) -> bool {
-        self.holders.keys().any(|key| key.actor.home == node)
-            || self.claims.iter().any(|c| c.key.actor.home == node || c.missing.contains(&node))
+        self.holders.keys().any(|key| key.home == node)
+            || self.claims.iter().any(|c| c.key.home == node || c.missing.contains(&node))
     }
 
     /// Once somebody has the name, nobody else is granted it; else who came first is.
     fn answer_claims(&mut self, us: SystemId, name: &str, out: &mut Vec<Effect>) {
         let answer = |key: Key, taken_by| {
-            let Key { stamp, actor } = key;
-            Effect::Send(
-                actor.home,
-                Frame::Claimed { name: name.to_owned(), stamp, actor, taken_by },
-            )
+            let Key { stamp, actor, home } = key;
+            Effect::Send(home, Frame::Claimed { name: name.to_owned(), stamp, actor, taken_by })
         };
         let Some(holder) = self.holders.keys().next().map(|key| key.actor) else {
             if let Some(first) = self.claims.first_mut()
-                && first.key.actor.home != us
+                && first.key.home != us
                 && !mem::replace(&mut first.granted, true)
             {
                 out.push(answer(first.key, None));
@@ -327,7 +329,7 @@ impl Slot {
             return;
         };
         self.claims.retain_mut(|claim| {
-            let is_own = claim.key.actor.home == us;
+            let is_own = claim.key.home == us;
             match is_own {
                 true => claim.refused = Some(holder),
                 false => out.push(answer(claim.key, Some(holder))),

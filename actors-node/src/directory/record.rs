@@ -1,6 +1,6 @@
 //! What nodes tell each other of an actor that all are to find.
 
-use actors_core::{ActorId, AnyLink, Status, System, remote::Location};
+use actors_core::{ActorId, AnyLink, Status, System, SystemId, remote::Location};
 use serde::{Deserialize, Serialize};
 
 /// An actor on the wire.
@@ -82,4 +82,6 @@ pub(crate) struct Key {
     /// Higher than all that the actor's home had heard of when it asked.
     pub(crate) stamp: u64,
     pub(crate) actor: ActorId,
+    /// Who says so: its home, or the node that has adopted it.
+    pub(crate) home: SystemId,
 }

@@ -41,7 +41,7 @@ impl Request {
 impl Peers {
     /// Asks the actor's home, this node or another. It goes on when the future is dropped.
     pub(crate) async fn ask_home(self: &Arc<Self>, request: Request) -> Result<(), RegisterError> {
-        let home = request.actor().home;
+        let home = self.home_of(request.actor());
         let lost = || RegisterError::NoConnection { home };
         let asked = async {
             let (reply, waiting) = ReplyTo::channel();
@@ -53,6 +53,11 @@ impl Peers {
             waiting.await.unwrap_or_else(|_| Err(lost()))
         };
         or_left(self, asked).await.unwrap_or(Err(RegisterError::Left))
+    }
+
+    /// This node has the place of the home of those that it has adopted.
+    fn home_of(&self, actor: ActorId) -> SystemId {
+        if self.hosting.supervises(actor) { self.member().id } else { actor.home }
     }
 
     /// Another node asks.
@@ -143,7 +148,7 @@ impl Peers {
         Ok((link, entry))
     }
 
-    fn is_known(&self, node: SystemId) -> bool {
+    pub(super) fn is_known(&self, node: SystemId) -> bool {
         node == self.member().id || self.is_member(node)
     }
 

@@ -1,7 +1,10 @@
 use actors_core::{ActorId, SystemId};
 
 use super::*;
-use crate::{pieces, wire::Body};
+use crate::{
+    pieces,
+    wire::{Asked, Body},
+};
 
 fn frames() -> Vec<Frame> {
     let to = ActorId { home: SystemId(7), serial: 9 };

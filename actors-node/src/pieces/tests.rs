@@ -3,6 +3,7 @@ use actors_core::{ActorId, SystemId, remote::Location};
 use super::*;
 use crate::{
     directory::Record,
+    office::{self, Say},
     vectors,
     wire::{Asked, Frame},
 };
@@ -170,6 +171,9 @@ fn pieces_are_as_documented() {
     let record = Record { actor, location, export };
     let named = Frame::Named { name: "leader".into(), stamp: 5, record };
     vectors::check("named", &whole(&named));
+    let ballot = office::Ballot::new(1, SystemId(2));
+    let say = Say::Renew { ballot, number: 1, term: 1, micros: 3_000_000 };
+    vectors::check("role", &whole(&Frame::Role { role: "head".into(), say }));
     vectors::check("heartbeat", &whole(&Frame::Heartbeat(70_000)));
     vectors::check("parts", &parts(&message, 1, 20).concat());
 }

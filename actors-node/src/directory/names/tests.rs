@@ -119,13 +119,15 @@ impl World {
         let names = &mut self.nodes[to].names;
         match frame {
             Frame::Claim { name, stamp, actor } => {
-                names.claimed(&name, Key { stamp, actor }, &mut out);
+                names.claimed(&name, Key { stamp, actor, home: actor.home }, &mut out);
             }
             Frame::Claimed { name, stamp, actor, taken_by } => {
-                names.answered(id(from), &name, Key { stamp, actor }, taken_by);
+                let key = Key { stamp, actor, home: actor.home };
+                names.answered(id(from), &name, key, taken_by);
             }
             Frame::Named { name, stamp, record } => {
-                names.named(&name, stamp, Entry::unresolved(record), &mut out);
+                let said = (stamp, record.actor.home);
+                names.named(&name, said, Entry::unresolved(record), &mut out);
             }
             Frame::Unnamed { name, actor } => names.unnamed(&name, actor, &mut out),
             frame => panic!("{frame:?}"),
