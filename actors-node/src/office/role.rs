@@ -55,7 +55,7 @@ impl Node {
     ///         tenure.ended().await;
     ///     }
     /// })?;
-    /// # let wait = || elected.recv();
+    /// # let wait = move || elected.recv();
     /// # let term = std::thread::spawn(wait).join().unwrap()?;
     /// # assert_eq!(term, 1);
     /// # node.leave();
