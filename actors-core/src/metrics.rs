@@ -72,7 +72,8 @@ const REASONS: [&str; 9] = [
     "node_failure",
     "timed_out",
 ];
-const CAUSES: [&str; 6] = ["died", "crashed", "fenced", "undeliverable", "flushed", "given_up"];
+const CAUSES: [&str; 7] =
+    ["died", "crashed", "fenced", "undeliverable", "flushed", "given_up", "late"];
 
 impl System {
     /// Brings the gauges of the [metrics](crate::metrics) up to date: a walk over all actors, as
@@ -182,6 +183,7 @@ impl Metrics {
             DeadLetterCause::Undeliverable => 3,
             DeadLetterCause::Flushed => 4,
             DeadLetterCause::GivenUp { .. } => 5,
+            DeadLetterCause::Late => 6,
         };
         self.0.dead_letters[cause].increment(1);
     }
